@@ -1,0 +1,49 @@
+"""Exit codes and the errors that end a command.
+
+    KirinError               exit 1   something that the user can mend
+    ├── UsageError           exit 2   the command line asks for something impossible
+    ├── GatewayRefused       exit 4   key, permission or balance: nothing will pass
+    └── ProjectBusy          exit 5   another run holds the project
+
+A failed job is data (see `kirin_batch.records`), never an exception; a bug is neither caught nor dressed up.
+"""
+
+from enum import IntEnum
+
+__all__ = ["ExitCode", "GatewayRefused", "KirinError", "ProjectBusy", "UsageError"]
+
+
+class ExitCode(IntEnum):
+    """What a command tells its caller; the numbers are part of the contract with users."""
+
+    DONE = 0
+    FAILED = 1
+    USAGE = 2
+    WORK_LEFT = 3
+    REFUSED = 4
+    BUSY = 5
+    INTERRUPTED = 130
+
+
+class KirinError(Exception):
+    """An expected error: its message is one or more sentences for people, saying what, where and what to do."""
+
+    exit_code = ExitCode.FAILED
+
+
+class UsageError(KirinError):
+    """The command line, the environment or kirin.yaml asks for something that cannot be done."""
+
+    exit_code = ExitCode.USAGE
+
+
+class GatewayRefused(KirinError):
+    """The gateway refuses this account as a whole: the key, its permission or the balance."""
+
+    exit_code = ExitCode.REFUSED
+
+
+class ProjectBusy(KirinError):
+    """Another run holds the project."""
+
+    exit_code = ExitCode.BUSY
