@@ -1,16 +1,16 @@
 """Exit codes and the errors that end a command.
 
-    KirinError               exit 1   something that the user can mend
-    ├── UsageError           exit 2   the command line asks for something impossible
-    ├── GatewayRefused       exit 4   key, permission or balance: nothing will pass
-    └── ProjectBusy          exit 5   another run holds the project
+    KirinError                 exit 1   something that the user can mend
+    ├── UsageError             exit 2   the command line asks for something impossible
+    ├── GatewayRefusedError    exit 4   key, permission or balance: nothing will pass
+    └── ProjectBusyError       exit 5   another run holds the project
 
 A failed job is data (see `kirin_batch.records`), never an exception; a bug is neither caught nor dressed up.
 """
 
 from enum import IntEnum
 
-__all__ = ["ExitCode", "GatewayRefused", "KirinError", "ProjectBusy", "UsageError"]
+__all__ = ["ExitCode", "GatewayRefusedError", "KirinError", "ProjectBusyError", "UsageError"]
 
 
 class ExitCode(IntEnum):
@@ -26,7 +26,7 @@ class ExitCode(IntEnum):
 
 
 class KirinError(Exception):
-    """An expected error: its message is one or more sentences for people, saying what, where and what to do."""
+    """An expected error: its message tells people what is wrong, where, and what to do next."""
 
     exit_code = ExitCode.FAILED
 
@@ -37,13 +37,13 @@ class UsageError(KirinError):
     exit_code = ExitCode.USAGE
 
 
-class GatewayRefused(KirinError):
+class GatewayRefusedError(KirinError):
     """The gateway refuses this account as a whole: the key, its permission or the balance."""
 
     exit_code = ExitCode.REFUSED
 
 
-class ProjectBusy(KirinError):
+class ProjectBusyError(KirinError):
     """Another run holds the project."""
 
     exit_code = ExitCode.BUSY
