@@ -2,6 +2,7 @@
 
     KirinError                 exit 1   something that the user can mend
     ├── UsageError             exit 2   the command line asks for something impossible
+    ├── GatewayUnreachableError exit 3  not reached for minutes: work is left
     ├── GatewayRefusedError    exit 4   key, permission or balance: nothing will pass
     └── ProjectBusyError       exit 5   another run holds the project
 
@@ -10,7 +11,14 @@ A failed job is data (see `kirin_batch.records`), never an exception; a bug is n
 
 from enum import IntEnum
 
-__all__ = ["ExitCode", "GatewayRefusedError", "KirinError", "ProjectBusyError", "UsageError"]
+__all__ = [
+    "ExitCode",
+    "GatewayRefusedError",
+    "GatewayUnreachableError",
+    "KirinError",
+    "ProjectBusyError",
+    "UsageError",
+]
 
 
 class ExitCode(IntEnum):
@@ -47,3 +55,9 @@ class ProjectBusyError(KirinError):
     """Another run holds the project."""
 
     exit_code = ExitCode.BUSY
+
+
+class GatewayUnreachableError(KirinError):
+    """The gateway was not reached for minutes: the same command goes on when it is."""
+
+    exit_code = ExitCode.WORK_LEFT

@@ -1,0 +1,45 @@
+"""Time as a parameter: everything that waits or measures takes a clock, so that an hour takes no time in a test.
+
+Knows nothing of the rest of the package.
+"""
+
+import asyncio
+import time
+from datetime import UTC, datetime
+from typing import Protocol
+
+__all__ = ["Clock", "SystemClock", "timestamp"]
+
+
+class Clock(Protocol):
+    """What waits, measures and dates; seconds are floats."""
+
+    def monotonic(self) -> float:
+        """Give the seconds since some fixed moment; they never go back."""
+        ...
+
+    def now(self) -> datetime:
+        """Give the date and time in UTC, for people and for other machines; it may go back."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait at least this long; nothing or less only lets others go first."""
+        ...
+
+
+class SystemClock:
+    """The clock of this machine and its event loop."""
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
+def timestamp(clock: Clock) -> str:
+    """Write the present moment as RFC 3339 in UTC, to the second: `2026-01-02T03:04:05Z`."""
+    return clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")
