@@ -1,0 +1,89 @@
+"""Files that are whole or absent, content hashes, and the lock that one run holds. Knows nothing of jobs.
+
+A file is written beside its target, flushed to the device, and renamed over it; then the folder is flushed, because a
+rename that is not on disk is a file that a power cut takes back.
+"""
+
+import hashlib
+import json
+import os
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import filelock
+
+from kirin_batch.errors import ProjectBusyError
+
+__all__ = ["PART_SUFFIX", "fsync_folder", "hold_run_lock", "sha256_of_file", "write_atomic"]
+
+PART_SUFFIX = ".kirin-part"
+"""The ending of files that are being written. Whatever bears it without a run in progress is a leftover."""
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Put `data` at `path` in one step: a reader sees the old file or the new one, after a power cut too."""
+    part = path.with_name(f".{path.name}.{os.getpid()}{PART_SUFFIX}")
+    try:
+        with part.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+    fsync_folder(path.parent)
+
+
+def fsync_folder(folder: Path) -> None:
+    """Flush the names in `folder` to the device."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sha256_of_file(path: Path) -> str:
+    """The SHA-256 of a file's content, as 64 hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def hold_run_lock(folder: Path) -> Iterator[None]:
+    """Hold the project's run lock in `folder`, an advisory lock of the system's that dies with its process.
+
+    Raises ProjectBusyError, which names the holder, where another process has it.
+    """
+    lock = filelock.FileLock(folder / "run.lock", blocking=False)
+    holder = folder / "run.json"
+    try:
+        lock.acquire()
+    except filelock.Timeout:
+        raise ProjectBusyError(f"another run holds this project: {_describe(holder)}") from None
+    try:
+        _introduce(holder)
+        yield
+    finally:
+        holder.unlink(missing_ok=True)
+        lock.release()
+
+
+def _introduce(holder: Path) -> None:
+    start = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    command = " ".join(["kirin-batch", *sys.argv[1:]])
+    facts = {"pid": os.getpid(), "host": socket.gethostname(), "start": start, "command": command}
+    write_atomic(holder, json.dumps(facts).encode())
+
+
+def _describe(holder: Path) -> str:
+    try:
+        facts = json.loads(holder.read_bytes())
+        return f"`{facts['command']}`, process {facts['pid']} on {facts['host']}, since {facts['start']}"
+    except (OSError, ValueError, KeyError, TypeError):
+        return "its process has just begun or ended, try again"

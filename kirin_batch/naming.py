@@ -1,0 +1,63 @@
+"""Where results lie: the `outputs` template, filled for one job. Names are safe on every system; nothing is written."""
+
+import hashlib
+import re
+from collections.abc import Mapping
+
+__all__ = ["TemplateError", "fill_output_template", "output_path"]
+
+_PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+_KNOWN = ("spec", "job", "model", "digest", "take", "index", "ext")
+_LATER = ("index", "ext")  # known when a result arrives
+_UNSAFE = re.compile(r'[<>:"|?*\\{}\x00-\x1f\x7f]')
+_LONGEST_NAME = 180  # bytes; the usual limit is 255, and the index, the ending and a mark of unfinished files are added
+
+
+class TemplateError(ValueError):
+    """An `outputs` template that names no place; the message is for people."""
+
+
+def fill_output_template(template: str, values: Mapping[str, str]) -> str:
+    """The path of a job's results below the root, with `{index}` and `{ext}` left in it.
+
+    `values` has spec, job, model, digest and take. A template without any placeholder is a folder.
+    Raises TemplateError.
+    """
+    if not _PLACEHOLDER.search(template):
+        template = template.rstrip("/") + "/{spec}/{job}/{index}{ext}"
+    if "{ext}" not in template:
+        template += "{ext}"
+    for name in _PLACEHOLDER.findall(template):
+        if name not in _KNOWN:
+            known = ", ".join(f"{{{known}}}" for known in _KNOWN)
+            raise TemplateError(f"outputs has no {{{name}}}: take {known}")
+    filled = _PLACEHOLDER.sub(lambda match: _filled(match, values), template)
+    return "/".join(_shortened(part) for part in filled.split("/"))
+
+
+def _filled(match: re.Match[str], values: Mapping[str, str]) -> str:
+    name = match[1]
+    if name in _LATER:
+        return match[0]
+    parts = values[name].split("/") if name == "spec" else [values[name].replace("/", "-")]
+    return "/".join(_safe(part) for part in parts)
+
+
+def _safe(part: str) -> str:
+    cleaned = _UNSAFE.sub("-", part).rstrip(". ")
+    return cleaned or "-"
+
+
+def _shortened(part: str) -> str:
+    data = part.encode()
+    if len(data) <= _LONGEST_NAME:
+        return part
+    mark = hashlib.sha256(data).hexdigest()[:8]
+    kept = data[: _LONGEST_NAME - 30].decode(errors="ignore")
+    later = "".join(f"{{{name}}}" for name in _LATER if f"{{{name}}}" in part)
+    return f"{kept}~{mark}{later}"
+
+
+def output_path(filled: str, *, index: int, ext: str) -> str:
+    """The path of result `index` (from 1), `ext` with its dot."""
+    return filled.replace("{index}", str(index)).replace("{ext}", ext)

@@ -1,0 +1,151 @@
+"""What is known of a job's task, as data: one record is one line of the lockfile and of the journal.
+
+A record of status `in_flight` without a task id is an intent: a create may or may not have reached the gateway, and
+only a query for its external_task_id can tell.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+__all__ = ["Output", "Record", "Status", "TaskError"]
+
+
+class Status(StrEnum):
+    """How a job stands. Records hold the first four; `blocked` and `pending` are told of jobs without a task."""
+
+    COMPLETED = "completed"
+    FAILED = "failed"
+    IN_FLIGHT = "in_flight"
+    UNKNOWN = "unknown"
+    BLOCKED = "blocked"
+    PENDING = "pending"
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One result: `path` below the project's root, `sha256` and `bytes` are None until it is on disk.
+
+    `type` is the gateway's word (`image`, `video`); `url` is where the gateway serves it, for at most 30 days.
+    """
+
+    url: str
+    type: str
+    path: str | None = None
+    sha256: str | None = None
+    bytes: int | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """The form of the lockfile and of `--format json`."""
+        return {
+            "path": self.path,
+            "sha256": self.sha256,
+            "bytes": self.bytes,
+            "type": self.type,
+            "url": self.url,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class TaskError:
+    """Why a job failed: the gateway's code as text (leading zeros count; "" where there is none) and its message."""
+
+    code: str
+    message: str
+
+    def as_json(self) -> dict[str, str]:
+        """The form of the lockfile and of `--format json`."""
+        return {"code": self.code, "message": self.message}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """A job's task and what became of it.
+
+    `cost` is USD as decimal text, as the gateway said it; times are UTC, `2026-01-31T12:00:00Z`. `earlier` holds the
+    tasks that this job had before (other digests, takes and attempts), newest last: what was paid for is never
+    forgotten. `sandbox` marks what `run --sandbox` made.
+    """
+
+    job: str
+    model: str
+    status: Status
+    digest: str
+    external_task_id: str
+    created_at: str
+    take: int = 1
+    attempt: int = 1
+    task_id: str | None = None
+    cost: str | None = None
+    error: TaskError | None = None
+    element_id: int | None = None
+    outputs: tuple[Output, ...] = ()
+    finished_at: str | None = None
+    sandbox: bool = False
+    earlier: tuple["Record", ...] = field(default=(), repr=False)
+
+    def as_json(self) -> dict[str, Any]:
+        """The line of the lockfile, keys in its fixed order."""
+        line = {"job": self.job, "model": self.model, **self._task_as_json()}
+        if self.earlier:
+            line["earlier"] = [record._task_as_json() for record in self.earlier]  # noqa: SLF001 - its own class
+        return line
+
+    def _task_as_json(self) -> dict[str, Any]:
+        task: dict[str, Any] = {
+            "status": str(self.status),
+            "digest": self.digest,
+            "take": self.take,
+            "attempt": self.attempt,
+            "external_task_id": self.external_task_id,
+            "task_id": self.task_id,
+            "cost": self.cost,
+            "error": self.error.as_json() if self.error else None,
+            "element_id": self.element_id,
+            "outputs": [output.as_json() for output in self.outputs],
+            "created_at": self.created_at,
+            "finished_at": self.finished_at,
+        }
+        if self.sandbox:
+            task["sandbox"] = True
+        return task
+
+    @classmethod
+    def from_json(cls, line: Mapping[str, Any]) -> "Record":
+        """The record of a line that satisfies `schemas/lock.schema.json`; unknown keys are left out."""
+        earlier = tuple(cls._from_task(task, job=line["job"], model=line["model"]) for task in line.get("earlier", ()))
+        return cls._from_task(line, job=line["job"], model=line["model"], earlier=earlier)
+
+    @classmethod
+    def _from_task(
+        cls, task: Mapping[str, Any], *, job: str, model: str, earlier: tuple["Record", ...] = ()
+    ) -> "Record":
+        error = task["error"]
+        return cls(
+            job=job,
+            model=model,
+            status=Status(task["status"]),
+            digest=task["digest"],
+            take=task["take"],
+            attempt=task["attempt"],
+            external_task_id=task["external_task_id"],
+            task_id=task["task_id"],
+            cost=task["cost"],
+            error=TaskError(error["code"], error["message"]) if error else None,
+            element_id=task["element_id"],
+            outputs=tuple(
+                Output(
+                    url=out["url"],
+                    type=out["type"],
+                    path=out["path"],
+                    sha256=out["sha256"],
+                    bytes=out["bytes"],
+                )
+                for out in task["outputs"]
+            ),
+            created_at=task["created_at"],
+            finished_at=task["finished_at"],
+            sandbox=task.get("sandbox", False),
+            earlier=earlier,
+        )
