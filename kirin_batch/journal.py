@@ -1,0 +1,179 @@
+"""What a run must not forget, on disk before its next step: an append-only journal in front of the lockfile.
+
+A line of the journal is a line of the lockfile that is not folded in yet; the last line of a job wins. `Ledger.record`
+returns when its line is on the device, so whoever awaits it may go on: intent before create, task id before query.
+Lines of jobs that record at the same time share one fsync.
+
+Folding writes the lockfile (rename), then empties the journal. A crash between the two replays lines that the lockfile
+already has, which changes nothing. Only a last line without its newline can be torn; no step followed it, and it is
+dropped.
+"""
+
+import asyncio
+import os
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import BinaryIO, Self
+
+import orjson
+
+from kirin_batch.disk import fsync_folder
+from kirin_batch.errors import KirinError
+from kirin_batch.lockfile import load_lockfile, read_record, save_lockfile
+from kirin_batch.records import Record
+
+__all__ = ["Ledger", "load_records"]
+
+_FOLD_SECONDS = 1.0
+_FOLD_SHARE = 20  # folding may take one part in twenty of a run's time
+_READ_TRIES = 20
+
+
+def load_records(lockfile: Path, journal: Path) -> dict[str, Record]:
+    """The records by job id as they stand now, beside a run too: never half a state.
+
+    A fold that comes between reading the two files would hide what it moved; then both are read again.
+    """
+    for _ in range(_READ_TRIES):
+        before = _identity(lockfile)
+        records = load_lockfile(lockfile)
+        lines = _read_lines(journal)
+        if _identity(lockfile) == before:
+            break
+    for number, line in enumerate(lines, 1):
+        _replay(line, f"{journal.name}, line {number}", records)
+    return records
+
+
+def _identity(path: Path) -> tuple[int, int, int] | None:
+    try:
+        stat = path.stat()
+    except FileNotFoundError:
+        return None
+    return stat.st_ino, stat.st_mtime_ns, stat.st_size
+
+
+def _read_lines(journal: Path) -> list[bytes]:
+    try:
+        data = journal.read_bytes()
+    except FileNotFoundError:
+        return []
+    return data.split(b"\n")[:-1]
+
+
+def _replay(line: bytes, place: str, records: dict[str, Record]) -> None:
+    if line.startswith(b'{"forget":'):
+        records.pop(orjson.loads(line)["forget"], None)
+        return
+    record = read_record(line, place)
+    records[record.job] = record
+
+
+class Ledger:
+    """The records of a project while a run holds it; use as a context manager, which folds at the end."""
+
+    def __init__(self, lockfile: Path, journal: Path) -> None:
+        """Raises KirinError where either file cannot be trusted."""
+        self._lockfile = lockfile
+        self._journal = journal
+        self._records = load_records(lockfile, journal)
+        self._is_folded = not _read_lines(journal)
+        self._pending: list[bytes] = []
+        self._taken = 0
+        self._flushed = 0
+        self._flushing = asyncio.Lock()
+        self._writing = threading.Lock()
+        self._file: BinaryIO | None = None
+        self._fold_after = 0.0
+
+    def __enter__(self) -> Self:
+        self._journal.parent.mkdir(parents=True, exist_ok=True)
+        _drop_torn_line(self._journal)
+        self._file = self._journal.open("ab")
+        fsync_folder(self._journal.parent)
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        with self._writing:
+            self._append(self._pending)
+            if not self._is_folded:
+                self._fold()
+            self._open_file().close()
+
+    @property
+    def records(self) -> Mapping[str, Record]:
+        """The latest record of each job."""
+        return self._records
+
+    async def record(self, record: Record) -> None:
+        """Keep `record` as the job's; returns when it is on the device. Raises KirinError where the disk refuses."""
+        self._records[record.job] = record
+        await self._commit(orjson.dumps(record.as_json()))
+
+    async def forget(self, job: str) -> None:
+        """Drop the job's record, because it moved to another id or because nothing came of its intent."""
+        if self._records.pop(job, None):
+            await self._commit(orjson.dumps({"forget": job}))
+
+    async def _commit(self, line: bytes) -> None:
+        self._pending.append(line)
+        self._taken += 1
+        mine = self._taken
+        async with self._flushing:
+            if self._flushed >= mine:
+                return  # the fsync of another job carried this line along
+            batch, self._pending = self._pending, []
+            upto = self._taken
+            await asyncio.to_thread(self._write, batch)
+            self._flushed = upto
+
+    def _write(self, batch: list[bytes]) -> None:
+        # A cancelled job leaves its thread at work; the next batch waits for it here, not in the event loop.
+        with self._writing:
+            self._append(batch)
+            if time.monotonic() >= self._fold_after:
+                self._fold()
+
+    def _append(self, batch: list[bytes]) -> None:
+        if not batch:
+            return
+        try:
+            file = self._open_file()
+            file.write(b"".join(line + b"\n" for line in batch))
+            file.flush()
+            os.fsync(file.fileno())
+            self._is_folded = False
+        except OSError as error:
+            raise KirinError(f"{self._journal} cannot be written: {error.strerror}. Nothing more was sent") from error
+
+    def _fold(self) -> None:
+        begin = time.monotonic()
+        try:
+            save_lockfile(self._lockfile, dict(self._records))
+            file = self._open_file()
+            file.truncate(0)
+            os.fsync(file.fileno())
+            self._is_folded = True
+        except OSError as error:
+            raise KirinError(
+                f"{self._lockfile} cannot be written: {error.strerror}. Its news is kept in the journal"
+            ) from error
+        now = time.monotonic()
+        self._fold_after = now + max(_FOLD_SECONDS, _FOLD_SHARE * (now - begin))
+
+    def _open_file(self) -> BinaryIO:
+        if self._file is None:
+            raise RuntimeError("a ledger is used inside its `with` block")
+        return self._file
+
+
+def _drop_torn_line(journal: Path) -> None:
+    try:
+        data = journal.read_bytes()
+    except FileNotFoundError:
+        return
+    whole = data.rfind(b"\n") + 1
+    if whole < len(data):
+        os.truncate(journal, whole)

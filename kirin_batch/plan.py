@@ -1,0 +1,251 @@
+"""What a run would do, and why: the manifest against what is recorded. Decides, and does nothing.
+
+The rule that saves money: a job is created only where no record, under its id, an older digest of its own, or the id of
+a job that is gone, already has a task of its digest.
+"""
+
+from collections.abc import Callable, Container, Iterable, Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from enum import StrEnum
+
+from kirin_batch.identity import external_task_id
+from kirin_batch.jobs import Job
+from kirin_batch.prices import Estimates
+from kirin_batch.records import Output, Record, Status
+
+__all__ = ["SENDING", "TRANSIENT_CODES", "WORK", "Action", "Plan", "PlanOptions", "PlannedJob", "make_plan", "pick"]
+
+TRANSIENT_CODES = frozenset({"006001094", "006001095", "006001099"})
+"""Task errors after which a further attempt may pass (kirin_v3_i2v page, Error Codes)."""
+
+
+class Action(StrEnum):
+    """What a run does with a job; the words of `plan`."""
+
+    CREATE = "create"
+    RESUME = "resume"
+    FETCH = "fetch"
+    RETRY = "retry"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    MOVE = "move"
+    BLOCKED = "blocked"
+    ORPHAN = "orphan"
+    NONE = "none"
+
+
+SENDING = frozenset({Action.CREATE, Action.RETRY})
+WORK = SENDING | {Action.RESUME, Action.FETCH, Action.MOVE}
+STUCK = frozenset({Action.FAILED, Action.UNKNOWN, Action.BLOCKED})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedJob:
+    """One line of a plan.
+
+    `record` is where the run starts from (None: nothing is known of a task), `attempt` and `external_task_id` are those
+    of the task that the action is about, `moved_from` is the id under which the record stands in the lockfile.
+    """
+
+    job: str
+    model: str
+    action: Action
+    reason: str
+    digest: str
+    external_task_id: str
+    attempt: int = 1
+    record: Record | None = None
+    moved_from: str | None = None
+    estimated_cost: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Jobs in the order of the specs, orphans last."""
+
+    jobs: tuple[PlannedJob, ...]
+
+    def count(self) -> dict[str, int]:
+        """How many jobs each action has, in the order of `Action`, without zeros."""
+        actions = [planned.action for planned in self.jobs]
+        return {str(action): actions.count(action) for action in Action if action in actions}
+
+    @property
+    def estimated_cost(self) -> Decimal | None:
+        """USD of all that would be created; None where a part of it cannot be told."""
+        costs = [planned.estimated_cost for planned in self.jobs if planned.action in SENDING]
+        known = [cost for cost in costs if cost is not None]
+        return sum(known, Decimal(0)) if len(known) == len(costs) else None
+
+    @property
+    def has_work(self) -> bool:
+        """Whether a run would do anything."""
+        return any(planned.action in WORK for planned in self.jobs)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanOptions:
+    """What the user and kirin.yaml decide: `retries` after transient failures, and what to send again on demand."""
+
+    namespace: str = ""
+    retries: int = 1
+    retry_failed: bool = False
+    resend: Container[str] = ()
+    download: bool = True
+
+
+def make_plan(
+    jobs: Mapping[str, Job],
+    records: Mapping[str, Record],
+    *,
+    is_present: Callable[[Output], bool],
+    estimates: Estimates,
+    options: PlanOptions,
+) -> Plan:
+    """The plan for `jobs`, which stand in the order of their dependencies.
+
+    `is_present` tells whether a result is on disk as it was recorded. Records of jobs that no spec has are orphans,
+    but for those that a job of the same digest takes along (a rename).
+    """
+    planner = _Planner(records, _find_moves(jobs, records), is_present, options)
+    planned: dict[str, PlannedJob] = {}
+    for job in jobs.values():
+        decision = planner.decide(job)
+        stuck = [need for need in job.needs if planned[need].action in STUCK]
+        if stuck and decision.action in SENDING:
+            decision = replace(decision, action=Action.BLOCKED, reason=f"it needs {stuck[0]}, which has no result")
+        if decision.action in SENDING:
+            decision = replace(decision, estimated_cost=estimates.of(job))
+        planned[job.id] = decision
+    taken = {decision.moved_from for decision in planned.values()}
+    orphans = [_orphan(record) for id_, record in sorted(records.items()) if id_ not in jobs and id_ not in taken]
+    return Plan((*planned.values(), *orphans))
+
+
+def _find_moves(jobs: Mapping[str, Job], records: Mapping[str, Record]) -> dict[str, Record]:
+    """For each job without a record, the record of a job that is gone and asked for the same, in order."""
+    gone: dict[str, list[Record]] = {}
+    for id_, record in sorted(records.items(), reverse=True):
+        if id_ not in jobs:
+            gone.setdefault(record.digest, []).append(record)
+    moves = {}
+    for job in jobs.values():
+        if job.id not in records and gone.get(job.digest):
+            moves[job.id] = gone[job.digest].pop()
+    return moves
+
+
+def _orphan(record: Record) -> PlannedJob:
+    return PlannedJob(
+        job=record.job,
+        model=record.model,
+        action=Action.ORPHAN,
+        reason="no spec has this job any more",
+        digest=record.digest,
+        external_task_id=record.external_task_id,
+        attempt=record.attempt,
+        record=record,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Planner:
+    records: Mapping[str, Record]
+    moves: Mapping[str, Record]
+    is_present: Callable[[Output], bool]
+    options: PlanOptions
+
+    def decide(self, job: Job) -> PlannedJob:
+        """What to do with `job`, looking at nothing but its own record."""
+        moved = self.moves.get(job.id)
+        if moved:
+            decision = self._go_on(job, replace(moved, job=job.id))
+            action = Action.MOVE if decision.action is Action.NONE else decision.action
+            reason = f"it was {moved.job}" + ("" if action is Action.MOVE else f"; {decision.reason}")
+            return replace(decision, action=action, reason=reason, moved_from=moved.job)
+        record = self.records.get(job.id)
+        if record is None:
+            return self._send(job, None, "new")
+        if record.digest == job.digest:
+            return self._go_on(job, record)
+        recalled = _recall(record, job.digest)
+        if recalled:
+            return self._go_on(job, recalled)
+        return self._send(job, record, f"take {job.take}" if record.take != job.take else "its request changed")
+
+    def _go_on(self, job: Job, record: Record) -> PlannedJob:
+        match record.status:
+            case Status.COMPLETED:
+                return self._keep(job, record)
+            case Status.IN_FLIGHT:
+                told = "its task is in flight" if record.task_id else "its create was not answered"
+                return _planned(job, record, Action.RESUME, told)
+            case Status.UNKNOWN:
+                return self._resend(job, record)
+            case _:
+                return self._retry(job, record)
+
+    def _keep(self, job: Job, record: Record) -> PlannedJob:
+        missing = sum(not self.is_present(output) for output in record.outputs)
+        if missing and self.options.download:
+            told = f"{missing} of {len(record.outputs)} results are not on disk"
+            return _planned(job, record, Action.FETCH, told)
+        return _planned(job, record, Action.NONE, "up to date")
+
+    def _resend(self, job: Job, record: Record) -> PlannedJob:
+        if job.id in self.options.resend and not job.fixed_task_id:
+            return self._send(job, record, "sent again by request", attempt=record.attempt + 1)
+        told = f"nobody knows whether its task exists; `--resend {job.id}` sends it again and may pay twice"
+        return _planned(job, record, Action.UNKNOWN, told)
+
+    def _retry(self, job: Job, record: Record) -> PlannedJob:
+        code = record.error.code if record.error else ""
+        told = f" ({code})" if code else ""
+        because = f"{record.error.message}{told}" if record.error else "it failed"
+        if job.fixed_task_id and job.external_task_id == record.external_task_id:
+            told = f"{because}; its external_task_id is used up: give it a new one"
+            return _planned(job, record, Action.FAILED, told)
+        is_transient = code in TRANSIENT_CODES and record.attempt <= self.options.retries
+        if is_transient or self.options.retry_failed:
+            return self._send(job, record, because, attempt=record.attempt + 1, action=Action.RETRY)
+        return _planned(job, record, Action.FAILED, because)
+
+    def _send(
+        self, job: Job, record: Record | None, reason: str, *, attempt: int = 1, action: Action = Action.CREATE
+    ) -> PlannedJob:
+        derived = external_task_id(self.options.namespace, job.id, job.digest, attempt)
+        return replace(
+            _planned(job, record, action, reason),
+            attempt=attempt,
+            external_task_id=job.external_task_id if job.fixed_task_id else derived,
+        )
+
+
+def _planned(job: Job, record: Record | None, action: Action, reason: str) -> PlannedJob:
+    return PlannedJob(
+        job=job.id,
+        model=job.model,
+        action=action,
+        reason=reason,
+        digest=job.digest,
+        external_task_id=record.external_task_id if record else job.external_task_id,
+        attempt=record.attempt if record else 1,
+        record=record,
+    )
+
+
+def _recall(record: Record, digest: str) -> Record | None:
+    """The job's own earlier task of `digest` as the current one: a change that was taken back costs nothing."""
+    found = [task for task in record.earlier if task.digest == digest]
+    if not found:
+        return None
+    current = replace(record, earlier=())
+    others = tuple(task for task in record.earlier if task is not found[-1])
+    return replace(found[-1], earlier=(*others, current))
+
+
+def pick(plan: Plan, jobs: Iterable[str]) -> Plan:
+    """The plan for some jobs alone; orphans stay out."""
+    wanted = set(jobs)
+    return Plan(tuple(planned for planned in plan.jobs if planned.job in wanted))
