@@ -1,0 +1,287 @@
+"""The life of one job's task, from nothing or from where an earlier run left it, to an outcome.
+
+The order of steps is the promise that nothing is paid twice and nothing paid is lost:
+
+1. The id is looked up: another machine, or a run that died, may have sent it. Found means adopted.
+2. The intent is recorded, then the create is sent. Whatever comes back that is no clear answer is settled by looking
+   the id up again; still missing, the same request goes out under the same id, which the gateway takes at most once.
+3. The task's id is recorded before anything else is done with it.
+4. Results are recorded when they are complete on disk.
+
+Each `await` may be the last one (a kill, an interrupt): what is recorded by then is enough to go on.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from kirin_batch.clock import Clock, timestamp
+from kirin_batch.errors import GatewayRefusedError
+from kirin_batch.gateway.answers import Done, Failed, Missing, Refused, Result, Running, Unknown
+from kirin_batch.identity import external_task_id
+from kirin_batch.jobs import Job
+from kirin_batch.plan import TRANSIENT_CODES, PlannedJob
+from kirin_batch.records import Record, Status, TaskError
+from kirin_batch.scheduler.observer import Observer, Stage
+from kirin_batch.scheduler.outcome import Collector, Missed, Outcome, Recorder
+from kirin_batch.scheduler.pacing import PollPolicy
+from kirin_batch.scheduler.patience import Patience, Task
+
+__all__ = ["BuildParams", "Rules", "Surroundings", "TaskLife"]
+
+_SETTLE_SECONDS = (1.0, 2.0, 4.0)  # after a lost create, its task may be found only seconds later
+_MISSES = 3  # a task that was just created may be missing for a moment
+_ROUNDS = 3  # creates whose answers got lost, each looked up in vain
+
+BuildParams = Callable[[Job, str], Awaitable[dict[str, Any] | str]]
+"""Makes the params of a job's request under an external_task_id, or says why it cannot."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What kirin.yaml and the command line decide. `timeouts`: seconds to wait for a task, by kind."""
+
+    poll: PollPolicy
+    timeouts: Mapping[str, float]
+    retries: int = 1
+    namespace: str = ""
+    sandbox: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What a life has around it. `task_ended` is called when the task's slots are free again."""
+
+    patience: Patience
+    recorder: Recorder
+    collector: Collector
+    clock: Clock
+    observer: Observer
+    rules: Rules
+    build_params: BuildParams
+    task_began: Callable[[Job], None]
+    task_ended: Callable[[Job], None]
+
+
+class TaskLife:
+    """One job on its way; `live` once. `is_creating` while an answer to a create is awaited."""
+
+    def __init__(self, job: Job, planned: PlannedJob, around: Surroundings) -> None:
+        self._job = job
+        self._around = around
+        self._attempt = planned.attempt
+        self._external_id = planned.external_task_id
+        self._record = planned.record
+        self.is_creating = False
+
+    async def live(self) -> Outcome:
+        """Carry the job to its outcome.
+
+        Raises GatewayRefusedError and GatewayUnreachableError, which concern every job, and KirinError for a disk that
+        refuses.
+        """
+        while True:
+            found = await self._obtain()
+            ended = await self._watch(found) if isinstance(found, Running) else found
+            match ended:
+                case Outcome():
+                    return ended
+                case Done():
+                    return await self._finish(ended)
+                case Failed(code=code, message=message):
+                    outcome = await self._fail(code, message)
+                    if not self._may_retry(code):
+                        return outcome
+                    self._begin_next_attempt()
+                case Missing():
+                    # It vanished: look it up by its external id, and send it again under that.
+                    self._record = replace(self._current(), task_id=None)
+
+    async def _obtain(self) -> Task | Outcome:
+        """The task, found or created, its id recorded."""
+        known = self._record if self._record and self._record.external_task_id == self._external_id else None
+        if known and known.task_id:
+            found = await self._around.patience.find(self._job, known.task_id)
+            if isinstance(found, Missing) and known.status is Status.COMPLETED:
+                return _as_recorded(known)
+            if not isinstance(found, Missing):
+                return self._left(found.reason) if isinstance(found, Unknown) else found
+        found = await self._around.patience.find(self._job, self._external_id)
+        if isinstance(found, Missing):
+            return await self._create()
+        return await self._adopt(found)
+
+    async def _adopt(self, found: Task | Unknown) -> Task | Outcome:
+        if isinstance(found, Unknown):
+            return self._left(found.reason)
+        await self._keep(replace(self._current(), task_id=found.task_id))
+        self._around.task_began(self._job)
+        self._tell(Stage.RUNNING)
+        return found
+
+    async def _create(self) -> Task | Outcome:
+        params = await self._around.build_params(self._job, self._external_id)
+        if isinstance(params, str):
+            self._tell(Stage.FAILED, params)
+            return Outcome(Status.FAILED, TaskError("", params))
+        self.is_creating = True
+        try:
+            return await self._send(params)
+        finally:
+            self.is_creating = False
+
+    async def _send(self, params: dict[str, Any]) -> Task | Outcome:
+        before = self._record
+        await self._keep(self._current())
+        for sent in range(_ROUNDS):
+            self._tell(Stage.CREATING)
+            try:
+                answer = await self._around.patience.create(self._job, params)
+                if isinstance(answer, Missing):
+                    raise GatewayRefusedError("the gateway has no such endpoint (404): check gateway.base_url")  # noqa: TRY301 - taken back as any refusal
+            except GatewayRefusedError:
+                if not sent:
+                    await self._take_back(before)
+                raise
+            if isinstance(answer, Refused):
+                return await self._settle_refusal(answer)
+            if not isinstance(answer, Unknown):
+                return await self._adopt(answer)
+            self._tell(Stage.WAITING, answer.reason)
+            found = await self._around.patience.settle(self._job, self._external_id, _SETTLE_SECONDS)
+            if not isinstance(found, Missing):
+                return await self._adopt(found)
+        return self._left("the answers to its create got lost")
+
+    async def _take_back(self, before: Record | None) -> None:
+        """An intent that surely came to nothing leaves the job as it was."""
+        if before:
+            await self._keep(before)
+        else:
+            await self._around.recorder.forget(self._job.id)
+
+    async def _settle_refusal(self, refused: Refused) -> Task | Outcome:
+        """A refusal may be of an id that an earlier create, whose answer got lost, has taken: then its task is ours."""
+        delays = _SETTLE_SECONDS if refused.taken else (0.0,)
+        found = await self._around.patience.settle(self._job, self._external_id, delays)
+        if not isinstance(found, Missing):
+            return await self._adopt(found)
+        if not refused.taken:
+            return await self._fail(refused.code, refused.message)
+        error = TaskError(refused.code, f"its external_task_id is taken, yet no task is found: {refused.message}")
+        await self._keep(replace(self._current(), status=Status.UNKNOWN, error=error))
+        self._tell(Stage.UNKNOWN, error.message)
+        return Outcome(Status.UNKNOWN, error)
+
+    async def _watch(self, task: Running) -> Done | Failed | Missing | Outcome:
+        """Query the task until it ends; Missing where the gateway has lost it."""
+        around, begin, misses = self._around, self._around.clock.monotonic(), 0
+        while True:
+            age = around.clock.monotonic() - begin
+            if age >= around.rules.timeouts[self._job.kind]:
+                return self._left(f"still running after {age:.0f} s")
+            self._tell(Stage.RUNNING, "" if task.progress is None else f"{task.progress:.0%}")
+            await around.clock.sleep(around.rules.poll.delay(age, jitter=around.patience.jitter()))
+            found = await around.patience.find(self._job, task.task_id)
+            match found:
+                case Running():
+                    task, misses = found, 0
+                case Done() | Failed():
+                    return found
+                case Unknown():
+                    return self._left(found.reason)
+                case Missing():
+                    misses += 1
+                    if misses == _MISSES:
+                        return found
+
+    async def _finish(self, done: Done) -> Outcome:
+        self._around.task_ended(self._job)
+        if complaint := self._complain(done):
+            return await self._fail("", complaint)
+        self._tell(Stage.DOWNLOADING)
+        outputs = await self._around.collector.collect(self._job, done.results)
+        if isinstance(outputs, Missed):
+            return self._left(outputs.reason)
+        record = self._current()
+        finished = replace(
+            record,
+            status=Status.COMPLETED,
+            cost=record.cost if done.cost is None else str(done.cost),
+            element_id=done.element_id,
+            outputs=outputs,
+            error=None,
+            finished_at=record.finished_at or timestamp(self._around.clock),
+        )
+        await self._keep(finished)
+        self._tell(Stage.COMPLETED, finished.cost or "")
+        return Outcome(Status.COMPLETED, cost=done.cost)
+
+    def _complain(self, done: Done) -> str:
+        if self._job.result_type == "text":
+            return "the task completed without an element_id" if done.element_id is None else ""
+        return "" if done.results else "the task completed without results"
+
+    async def _fail(self, code: str, message: str) -> Outcome:
+        error = TaskError(code, message)
+        failed = replace(self._current(), status=Status.FAILED, error=error, finished_at=timestamp(self._around.clock))
+        await self._keep(failed)
+        self._tell(
+            Stage.RETRYING if self._may_retry(code) else Stage.FAILED, f"{message} ({code})" if code else message
+        )
+        return Outcome(Status.FAILED, error)
+
+    def _may_retry(self, code: str) -> bool:
+        return code in TRANSIENT_CODES and self._attempt <= self._around.rules.retries and not self._job.fixed_task_id
+
+    def _begin_next_attempt(self) -> None:
+        """A failed task keeps its id for ever; a further attempt has a new one."""
+        self._attempt += 1
+        namespace = self._around.rules.namespace
+        self._external_id = external_task_id(namespace, self._job.id, self._job.digest, self._attempt)
+
+    def _left(self, reason: str) -> Outcome:
+        self._tell(Stage.LEFT, reason)
+        is_kept = self._record is not None and self._record.status is Status.COMPLETED
+        return Outcome(Status.COMPLETED if is_kept else Status.IN_FLIGHT, TaskError("", reason))
+
+    def _current(self) -> Record:
+        """The record of the present attempt, in flight."""
+        record = self._record
+        if record and record.external_task_id == self._external_id:
+            return replace(record, status=Status.IN_FLIGHT, error=None)
+        return Record(
+            job=self._job.id,
+            model=self._job.model,
+            status=Status.IN_FLIGHT,
+            digest=self._job.digest,
+            external_task_id=self._external_id,
+            created_at=timestamp(self._around.clock),
+            take=self._job.take,
+            attempt=self._attempt,
+            sandbox=self._around.rules.sandbox,
+            earlier=_earlier(record),
+        )
+
+    async def _keep(self, record: Record) -> None:
+        self._record = record
+        await self._around.recorder.record(record)
+
+    def _tell(self, stage: Stage, detail: str = "") -> None:
+        self._around.observer.stepped(self._job, stage, detail)
+
+
+def _earlier(record: Record | None) -> tuple[Record, ...]:
+    """The tasks that a job had before its next one; an intent that came to nothing was none."""
+    if record is None:
+        return ()
+    had_task = record.task_id is not None or record.status is Status.UNKNOWN
+    return (*record.earlier, replace(record, earlier=())) if had_task else record.earlier
+
+
+def _as_recorded(record: Record) -> Done:
+    """A completed task that the gateway has forgotten, as it was recorded: its URLs may still live."""
+    results = tuple(
+        Result(type="video" if output.type == "video" else "image", url=output.url) for output in record.outputs
+    )
+    return Done(record.task_id or "", results, None, record.element_id)
