@@ -1,0 +1,170 @@
+"""A project: its root, its settings (kirin.yaml and environment), and where things lie in it. Knows no specs."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from kirin_batch.documents import read_document
+from kirin_batch.errors import KirinError, UsageError
+from kirin_batch.models import Shape, schema_text
+from kirin_batch.problems import Problem
+
+__all__ = ["InvalidSettingsError", "Project", "Settings", "load_project"]
+
+_FILE = "kirin.yaml"
+_DEFAULT_SPECS = ("specs/**/*.yaml", "specs/**/*.yml")
+
+
+class InvalidSettingsError(KirinError):
+    """kirin.yaml is wrong; `problems` holds all that is."""
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        lines = [f"{p.file}:{p.line}:{p.column}: {p.message}" for p in problems]
+        super().__init__("\n".join(lines))
+        self.problems = problems
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """kirin.yaml with its defaults. Seconds are floats, money is USD; `timeouts` and `slots` are by kind."""
+
+    namespace: str = ""
+    specs: tuple[str, ...] = _DEFAULT_SPECS
+    outputs: str = "outputs/{spec}/{job}/{index}{ext}"
+    schemas: tuple[str, ...] = ()
+    base_url: str = "https://cloud.vtrix.ai"
+    gateway_timeout: float = 60.0
+    slots: Mapping[str, int] = field(default_factory=lambda: {"image": 10, "video": 5})
+    requests_per_second: float | None = None
+    downloads: int = 16
+    poll_min: float = 1.0
+    poll_max: float = 30.0
+    retries: int = 1
+    timeouts: Mapping[str, float] = field(default_factory=lambda: {"image": 900.0, "video": 3600.0})
+    max_cost: Decimal | None = None
+    prices: Mapping[str, Decimal] = field(default_factory=dict)
+    env: tuple[str, ...] = ()
+    allow_outside: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A folder of specs and what belongs to them. `root` is absolute, without symbolic links."""
+
+    root: Path
+    settings: Settings = field(default_factory=Settings)
+
+    @property
+    def lockfile(self) -> Path:
+        """What each job produced."""
+        return self.root / "kirin.lock"
+
+    @property
+    def state(self) -> Path:
+        """The folder of manifest, journal and run lock, which git ignores."""
+        return self.root / ".kirin"
+
+    @property
+    def journal(self) -> Path:
+        """What the lockfile does not hold yet."""
+        return self.state / "journal.jsonl"
+
+    @property
+    def manifest(self) -> Path:
+        """Every job, resolved and fingerprinted."""
+        return self.state / "manifest.json"
+
+    def make_state_folder(self) -> None:
+        """Make `.kirin/`, which ignores itself. Raises KirinError where it cannot."""
+        try:
+            self.state.mkdir(exist_ok=True)
+            ignore = self.state / ".gitignore"
+            if not ignore.exists():
+                ignore.write_text("*\n")
+        except OSError as error:
+            raise KirinError(f"{self.state} cannot be made: {error.strerror}") from error
+
+    def is_inside(self, path: Path) -> bool:
+        """Whether a path may be read or written: below the root, links followed, unless `allow_outside` is set."""
+        return self.settings.allow_outside or path.resolve().is_relative_to(self.root)
+
+
+def load_project(folder: Path, *, is_root: bool = False, environ: Mapping[str, str] | None = None) -> Project:
+    """The project that `folder` lies in: the nearest one upwards with a kirin.yaml, else `folder` itself.
+
+    `is_root`: the project is `folder` and no other. `environ` replaces the process's environment. Raises
+    InvalidSettingsError for a wrong kirin.yaml, UsageError for a wrong variable or a folder that is not there.
+    """
+    if not folder.is_dir():
+        raise UsageError(f"{folder} is no folder")
+    start = folder.resolve()
+    candidates = [start] if is_root else [start, *start.parents]
+    root = next((path for path in candidates if (path / _FILE).is_file()), start)
+    settings = _read_settings(root) if (root / _FILE).is_file() else Settings()
+    return Project(root, _with_environment(settings, os.environ if environ is None else environ))
+
+
+def _read_settings(root: Path) -> Settings:
+    document = read_document(root / _FILE, _FILE)
+    if isinstance(document, Problem):
+        raise InvalidSettingsError((document,))
+    shape = Shape(orjson.loads(schema_text("project")))
+    said = shape.coerce(document.value if document.value is not None else {"version": 1})
+    violations = shape.check(said)
+    if violations:
+        raise InvalidSettingsError(
+            tuple(document.problem(v.pointer, v.rule, v.message, at_key=v.key) for v in violations)
+        )
+    return _settings_of(said)
+
+
+def _settings_of(said: dict[str, Any]) -> Settings:
+    gateway, limits = said.get("gateway", {}), said.get("limits", {})
+    poll, defaults = said.get("poll", {}), Settings()
+    settings = Settings(
+        namespace=said.get("namespace", ""),
+        specs=tuple(said.get("specs", _DEFAULT_SPECS)),
+        outputs=said.get("outputs", defaults.outputs),
+        schemas=tuple(said.get("schemas", ())),
+        base_url=gateway.get("base_url", defaults.base_url),
+        gateway_timeout=float(gateway.get("timeout", defaults.gateway_timeout)),
+        slots={kind: limits.get(kind, slots) for kind, slots in defaults.slots.items()},
+        requests_per_second=limits.get("requests_per_second"),
+        downloads=limits.get("downloads", defaults.downloads),
+        poll_min=float(poll.get("min", defaults.poll_min)),
+        poll_max=float(poll.get("max", defaults.poll_max)),
+        retries=said.get("retries", defaults.retries),
+        timeouts=dict(defaults.timeouts) | {kind: float(s) for kind, s in said.get("timeout", {}).items()},
+        max_cost=_usd(said.get("max_cost"), "max_cost"),
+        prices={model: Decimal(price) for model, price in said.get("prices", {}).items()},
+        env=tuple(said.get("env", ())),
+        allow_outside=said.get("allow_outside", False),
+    )
+    if settings.poll_min > settings.poll_max:
+        raise UsageError(f"{_FILE}: poll.min is {settings.poll_min:g} s, which is more than poll.max")
+    return settings
+
+
+def _with_environment(settings: Settings, environ: Mapping[str, str]) -> Settings:
+    if base_url := environ.get("KIRIN_BASE_URL"):
+        settings = replace(settings, base_url=base_url)
+    if max_cost := environ.get("KIRIN_MAX_COST"):
+        settings = replace(settings, max_cost=_usd(max_cost, "KIRIN_MAX_COST"))
+    return settings
+
+
+def _usd(text: str | None, name: str) -> Decimal | None:
+    if text is None:
+        return None
+    try:
+        amount = Decimal(text)
+    except InvalidOperation:
+        amount = Decimal(-1)
+    if not amount.is_finite() or amount < 0:
+        raise UsageError(f'{name} is "{text}": give USD as a decimal number, such as 25.00')
+    return amount

@@ -1,0 +1,1 @@
+"""Specs to jobs: reads the files of a project, expands and links what they say, and tells all that is wrong at once."""
