@@ -1,0 +1,107 @@
+"""The group of commands and the one error boundary. Imports nothing that `--help` does not need."""
+
+import importlib
+import os
+import sys
+import tempfile
+import traceback
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import click
+
+from kirin_batch import __version__
+from kirin_batch.errors import ExitCode, KirinError
+
+__all__ = ["cli", "run_command_line"]
+
+_COMMANDS: Mapping[str, str] = {
+    "validate": "Check specs against every documented rule; no network.",
+    "plan": "Tell what a run would do and cost, and why.",
+    "run": "Generate what is missing, download and record it.",
+    "status": "Tell what each job produced.",
+    "show": "Tell all that is known of one job.",
+    "schema": "Print a schema, or list the models.",
+    "sandbox": "Serve a gateway on loopback that bills nothing.",
+}
+
+
+class _Commands(click.Group):
+    """Commands by name; a command's module is imported when it is called, its one line of help stands above."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
+        if cmd_name not in _COMMANDS:
+            return None
+        module = importlib.import_module(f"kirin_batch.cli.{cmd_name}_command")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - as above
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+
+EPILOG = """\b
+Examples:
+  kirin-batch validate
+  kirin-batch plan specs/launch.yaml
+  kirin-batch run --sandbox
+  kirin-batch status --failed
+
+The key of the gateway comes from KIRIN_API_KEY, or from a file that
+KIRIN_API_KEY_FILE names. `kirin-batch COMMAND --help` tells more.
+"""
+
+
+@click.group(cls=_Commands, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="kirin-batch", message="%(prog)s %(version)s")
+def cli() -> None:
+    """Declarative batches of generated images and films.
+
+    Reads YAML specs, checks them, plans, and runs what is missing: nothing is paid twice, nothing paid is lost.
+    """
+
+
+def run_command_line(arguments: Sequence[str]) -> int:
+    """Run one command and give its exit code; errors become one message on stderr, bugs a file with the traceback."""
+    try:
+        code = cli.main(list(arguments), prog_name="kirin-batch", standalone_mode=False)
+    except Exception as error:  # noqa: BLE001 - the boundary
+        return _tell(error)
+    except KeyboardInterrupt:
+        return _tell(click.Abort())
+    return code if isinstance(code, int) else ExitCode.DONE
+
+
+def _tell(error: Exception) -> int:
+    """Say what happened, and give its exit code."""
+    match error:
+        case click.ClickException():
+            error.show()
+            return ExitCode.USAGE
+        case KirinError():
+            click.echo(f"error: {error}", err=True)
+            return error.exit_code
+        case click.Abort():
+            click.echo("interrupted; the same command goes on", err=True)
+            return ExitCode.INTERRUPTED
+        case BrokenPipeError():
+            # Whoever read our output has enough; nothing may complain when the interpreter closes it.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return ExitCode.FAILED
+        case _:
+            click.echo(f"bug: {type(error).__name__}; please report it with {_keep_traceback()}", err=True)
+            return ExitCode.FAILED
+
+
+def _keep_traceback() -> Path:
+    """Write the traceback to a file, without the key."""
+    text = f"kirin-batch {__version__}, Python {sys.version}\n\n{traceback.format_exc()}"
+    if key := os.environ.get("KIRIN_API_KEY", "").strip():
+        text = text.replace(key, "[key]")
+    with tempfile.NamedTemporaryFile("w", prefix="kirin-batch-", suffix=".log", delete=False, encoding="utf-8") as file:
+        file.write(text)
+    return Path(file.name)

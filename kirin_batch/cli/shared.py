@@ -1,0 +1,145 @@
+"""Options that commands share: each leaves its value in one `Shared`, which the command takes as its first argument."""
+
+import json
+import logging
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from kirin_batch.commands.workspace import Selection, Workspace, open_project, open_workspace
+from kirin_batch.project import Project
+
+__all__ = ["Shared", "common_options", "pass_shared", "paths_argument", "selection_options"]
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+@dataclass(slots=True)
+class Shared:
+    """What the shared options say; see their help."""
+
+    folder: Path | None = None
+    form: str = "text"
+    quiet: bool = False
+    verbose: bool = False
+    no_color: bool = False
+    log_file: Path | None = None
+    jobs: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
+    failed: bool = False
+
+    @property
+    def is_json(self) -> bool:
+        """Whether stdout is one JSON document and nothing else."""
+        return self.form == "json"
+
+    @property
+    def has_color(self) -> bool:
+        """Whether colours may be used: on a terminal, unless `--no-color` or NO_COLOR says otherwise."""
+        return not self.no_color and not os.environ.get("NO_COLOR") and sys.stdout.isatty()
+
+    @property
+    def has_progress(self) -> bool:
+        """Whether a moving display may be drawn on stderr."""
+        return sys.stderr.isatty() and not self.quiet and not os.environ.get("CI")
+
+    def selection(self, paths: tuple[Path, ...]) -> Selection:
+        """The jobs that the options and `paths` mean."""
+        return Selection(paths=paths, jobs=self.jobs, tags=self.tags, models=self.models, failed=self.failed)
+
+    def project(self) -> Project:
+        """The project that the command is about; the log is open from here on."""
+        _log_to(self.log_file)
+        return open_project(self.folder)
+
+    def workspace(self, paths: tuple[Path, ...] = ()) -> Workspace:
+        """The project with its specs read."""
+        return open_workspace(self.project(), paths)
+
+    def print_json(self, document: object) -> None:
+        """Print the one JSON document of `--format json`."""
+        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+
+    def print(self, text: str) -> None:
+        """Print a line for people on stdout, its colours only where they may be."""
+        click.echo(text, color=self.has_color)
+
+
+pass_shared = click.make_pass_decorator(Shared, ensure=True)
+
+
+def _remember(ctx: click.Context, param: click.Parameter, value: object) -> None:
+    setattr(ctx.ensure_object(Shared), str(param.name), value)
+
+
+def _option(*names: str, **settings: Any) -> Callable[[_Function], _Function]:  # noqa: ANN401 - as click.option
+    return click.option(*names, expose_value=False, callback=_remember, **settings)
+
+
+def _stack(*decorators: Callable[[_Function], _Function]) -> Callable[[_Function], _Function]:
+    def decorate(function: _Function) -> _Function:
+        for decorator in reversed(decorators):
+            function = decorator(function)
+        return function
+
+    return decorate
+
+
+def paths_argument(function: _Function) -> _Function:
+    """Spec files and folders."""
+    return click.argument("paths", nargs=-1, metavar="[PATH]...", type=click.Path(path_type=Path))(function)
+
+
+common_options = _stack(
+    _option(
+        "-C",
+        "--project",
+        "folder",
+        type=click.Path(path_type=Path),
+        metavar="DIR",
+        help="The project's root. [default: the nearest folder upwards with a kirin.yaml, else this one]",
+    ),
+    _option(
+        "--format",
+        "form",
+        type=click.Choice(("text", "json")),
+        default="text",
+        help="For people, or one JSON document on stdout.",
+    ),
+    _option("-q", "--quiet", is_flag=True, help="Print one line."),
+    _option("-v", "--verbose", is_flag=True, help="Tell more."),
+    _option("--no-color", is_flag=True, help="No colours; NO_COLOR does the same."),
+    _option("--log-file", type=click.Path(path_type=Path), metavar="FILE", help="Log every request to a file."),
+)
+
+selection_options = _stack(
+    _option("--job", "jobs", multiple=True, metavar="GLOB", help="Jobs by id or name; may be repeated."),
+    _option("--tag", "tags", multiple=True, metavar="TAG", help="Jobs with a tag; may be repeated."),
+    _option("--model", "models", multiple=True, metavar="GLOB", help="Jobs of a model; may be repeated."),
+    _option("--failed", is_flag=True, help="Jobs that failed."),
+)
+
+
+def _log_to(file: Path | None) -> None:
+    """Send the program's log to a file; without one it goes nowhere."""
+    logger = logging.getLogger("kirin_batch")
+    logger.propagate = False
+    for handler in list(logger.handlers):
+        logger.removeHandler(handler)
+        handler.close()
+    if file is None:
+        logger.addHandler(logging.NullHandler())
+        return
+    try:
+        to_file = logging.FileHandler(file, encoding="utf-8")
+    except OSError as error:
+        raise click.BadParameter(f"{file} cannot be written: {error.strerror}", param_hint="--log-file") from None
+    to_file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    logger.addHandler(to_file)
+    logger.setLevel(logging.DEBUG)

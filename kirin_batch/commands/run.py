@@ -1,0 +1,220 @@
+"""`run`: makes a plan and carries it out, under the project's run lock, with every step on disk before the next."""
+
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from kirin_batch.bodies import RequestBuilder
+from kirin_batch.clock import SystemClock
+from kirin_batch.commands.credentials import read_api_key
+from kirin_batch.commands.planning import plan_jobs
+from kirin_batch.commands.rows import JobRow, make_row
+from kirin_batch.commands.workspace import Selection, Workspace
+from kirin_batch.disk import hold_run_lock
+from kirin_batch.errors import ExitCode, KirinError, UsageError
+from kirin_batch.gateway.answers import Gateway
+from kirin_batch.gateway.client import HttpGateway
+from kirin_batch.gateway.secret import Secret
+from kirin_batch.gateway.settings import GatewaySettings
+from kirin_batch.journal import Ledger
+from kirin_batch.manifest import save_manifest
+from kirin_batch.outputs.collector import Downloader, Lister, remove_leftovers
+from kirin_batch.plan import SENDING, WORK, Action, Plan, PlanOptions
+from kirin_batch.records import Status
+from kirin_batch.sandbox import Sandbox, SandboxSettings
+from kirin_batch.scheduler.life import Rules
+from kirin_batch.scheduler.observer import Observer, Silent
+from kirin_batch.scheduler.outcome import Outcome
+from kirin_batch.scheduler.pacing import PollPolicy
+from kirin_batch.scheduler.scheduler import Limits, Scheduler
+
+__all__ = ["RunOptions", "RunReport", "run_project"]
+
+Interrupts = Callable[[Callable[[], None]], AbstractContextManager[None]]
+"""Makes a context in which the user's interrupt calls the function that it was given."""
+
+_SANDBOX_SPEED = 30.0  # an image in about a second, a film in six
+_TOLD = 3  # jobs named in a message
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """What the command line adds to kirin.yaml. `resend`: ids of jobs that may be sent under a new id."""
+
+    selection: Selection = field(default_factory=Selection)
+    sandbox: bool = False
+    locked: bool = False
+    retry_failed: bool = False
+    resend: tuple[str, ...] = ()
+    max_cost: Decimal | None = None
+    fail_fast: bool = False
+    download: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class RunReport:
+    """How a run ended: a row for each selected job. `spent`: USD that tasks of this run cost, as far as told."""
+
+    rows: tuple[JobRow, ...]
+    spent: Decimal
+    was_interrupted: bool = False
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """What the command tells its caller."""
+        if self.was_interrupted:
+            return ExitCode.INTERRUPTED
+        statuses = {row.status for row in self.rows}
+        if statuses & {Status.FAILED, Status.BLOCKED} or any(_is_lacking(row) for row in self.rows):
+            return ExitCode.FAILED
+        return ExitCode.DONE if statuses <= {Status.COMPLETED} else ExitCode.WORK_LEFT
+
+
+def _is_lacking(row: JobRow) -> bool:
+    """A job whose task completed and whose results could not be brought here."""
+    return row.status is Status.COMPLETED and row.error is not None
+
+
+async def run_project(
+    workspace: Workspace,
+    options: RunOptions,
+    *,
+    observer: Observer | None = None,
+    on_interrupt: Interrupts | None = None,
+) -> RunReport:
+    """Plan and carry out.
+
+    An interrupt stops submitting and leaves what is in flight for the next run. Raises
+    SpecsInvalidError, ProjectBusyError, GatewayRefusedError, GatewayUnreachableError, and KirinError for a lockfile
+    that cannot be trusted, a disk that refuses, or a `locked` run that would create something.
+    """
+    workspace.require_valid()
+    project = workspace.project
+    project.make_state_folder()
+    with hold_run_lock(project.state), Ledger(project.lockfile, project.journal) as ledger:
+        run = _Run(workspace, options, ledger, observer or Silent())
+        return await run.carry_out(on_interrupt)
+
+
+class _Run:
+    def __init__(self, workspace: Workspace, options: RunOptions, ledger: Ledger, observer: Observer) -> None:
+        self._workspace = workspace
+        self._project = workspace.project
+        self._options = options
+        self._ledger = ledger
+        self._observer = observer
+        self._was_interrupted = False
+
+    async def carry_out(self, on_interrupt: Interrupts | None) -> RunReport:
+        plan = self._make_plan()
+        save_manifest(self._project.manifest, self._workspace.specs.jobs.values(), self._project.root)
+        self._check(plan)
+        remove_leftovers(self._project.root, self._workspace.specs.jobs.values())
+        await self._settle_records(plan)
+        outcomes: Mapping[str, Outcome] = {}
+        spent = Decimal(0)
+        if any(planned.action in WORK and planned.action is not Action.MOVE for planned in plan.jobs):
+            async with self._open_gateway() as gateway:
+                scheduler = self._make_scheduler(gateway)
+
+                def stop() -> None:
+                    self._was_interrupted = True
+                    scheduler.stop()
+
+                with on_interrupt(stop) if on_interrupt else nullcontext():
+                    outcomes = await scheduler.run(self._workspace.specs.jobs, plan)
+                spent = scheduler.spent
+        rows = (
+            make_row(planned, self._ledger.records, outcomes.get(planned.job))
+            for planned in plan.jobs
+            if planned.action is not Action.ORPHAN
+        )
+        return RunReport(tuple(rows), spent, self._was_interrupted)
+
+    def _make_plan(self) -> Plan:
+        options = PlanOptions(
+            retry_failed=self._options.retry_failed, resend=self._options.resend, download=self._options.download
+        )
+        return plan_jobs(self._workspace, self._options.selection, self._ledger.records, options)
+
+    def _check(self, plan: Plan) -> None:
+        """Refuse what the user did not mean, before anything is sent."""
+        sending = [planned.job for planned in plan.jobs if planned.action in SENDING]
+        if self._options.locked and sending:
+            raise KirinError(f"--locked: {_some(sending)} would be created; the lockfile does not hold them")
+        unknown = {id_ for id_, record in self._ledger.records.items() if record.status is Status.UNKNOWN}
+        for job in self._options.resend:
+            if job not in unknown:
+                told = f"; {_some(unknown)} is" if unknown else ""
+                raise UsageError(f"--resend {job}: that job is not unknown{told}")
+        if self._options.sandbox:
+            _refuse_mixing(plan)
+
+    async def _settle_records(self, plan: Plan) -> None:
+        """Record what the plan takes from elsewhere: of a job that was renamed, or of an earlier digest."""
+        for planned in plan.jobs:
+            if planned.action is Action.ORPHAN or planned.record is None:
+                continue
+            if planned.record is not self._ledger.records.get(planned.job):
+                await self._ledger.record(planned.record)
+            if planned.moved_from:
+                await self._ledger.forget(planned.moved_from)
+
+    @asynccontextmanager
+    async def _open_gateway(self) -> AsyncIterator[Gateway]:
+        settings = self._project.settings
+        if self._options.sandbox:
+            sandbox_settings = SandboxSettings(speed=_SANDBOX_SPEED, limits=settings.slots)
+            async with (
+                Sandbox(sandbox_settings) as sandbox,
+                HttpGateway(GatewaySettings(sandbox.base_url, Secret("sandbox"))) as gateway,
+            ):
+                yield gateway
+            return
+        gateway_settings = GatewaySettings(
+            settings.base_url,
+            read_api_key(),
+            timeout_seconds=settings.gateway_timeout,
+            requests_per_second=settings.requests_per_second,
+        )
+        async with HttpGateway(gateway_settings) as gateway:
+            yield gateway
+
+    def _make_scheduler(self, gateway: Gateway) -> Scheduler:
+        settings, options, clock = self._project.settings, self._options, SystemClock()
+        downloader = Downloader(self._project.root, gateway, clock, downloads=settings.downloads)
+        max_cost = settings.max_cost if options.max_cost is None else options.max_cost
+        return Scheduler(
+            gateway=gateway,
+            ledger=self._ledger,
+            collector=downloader if options.download else Lister(),
+            build_params=RequestBuilder(self._project.root, self._ledger.records, self._workspace.catalog).build,
+            clock=clock,
+            observer=self._observer,
+            rules=Rules(
+                poll=PollPolicy(settings.poll_min, settings.poll_max),
+                timeouts=settings.timeouts,
+                retries=settings.retries,
+                namespace=settings.namespace,
+                sandbox=options.sandbox,
+            ),
+            limits=Limits(slots=settings.slots, max_cost=max_cost, fail_fast=options.fail_fast),
+        )
+
+
+def _refuse_mixing(plan: Plan) -> None:
+    """A sandbox knows nothing of the gateway's tasks: what it answered would replace what was paid for."""
+    paid = [
+        planned.job
+        for planned in plan.jobs
+        if planned.action in WORK and planned.record and planned.record.task_id and not planned.record.sandbox
+    ]
+    if paid:
+        told = f"--sandbox: {_some(paid)} has a task at the gateway, which a sandbox would replace"
+        raise UsageError(f"{told}: use a copy of the project")
+
+
+def _some(jobs: Collection[str]) -> str:
+    named = ", ".join(sorted(jobs)[:_TOLD])
+    return named if len(jobs) <= _TOLD else f"{named} and {len(jobs) - _TOLD} more"

@@ -1,0 +1,145 @@
+"""What every command begins with: the project, its models, its specs, and which jobs are meant."""
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from kirin_batch.errors import KirinError, UsageError
+from kirin_batch.jobs import Job
+from kirin_batch.models import Catalog
+from kirin_batch.problems import Problem, Severity
+from kirin_batch.project import Project, load_project
+from kirin_batch.records import Record, Status
+from kirin_batch.specs.loading import Specs, load_specs
+
+__all__ = ["Selection", "SpecsInvalidError", "Workspace", "is_under", "open_project", "open_workspace"]
+
+
+class SpecsInvalidError(KirinError):
+    """The specs have errors; `problems` holds all, warnings too. Nothing was sent or written."""
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        errors = sum(problem.severity is Severity.ERROR for problem in problems)
+        super().__init__(f"the specs have {errors} {'error' if errors == 1 else 'errors'}: nothing was sent")
+        self.problems = problems
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """Which jobs a command is about; all where nothing is named. Kinds narrow each other, values of one kind add up.
+
+    `paths`: spec files and folders; `jobs`: patterns of ids (`launch:*`) or of names; `failed`: those that failed.
+    """
+
+    paths: tuple[Path, ...] = ()
+    jobs: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
+    failed: bool = False
+
+    @property
+    def is_everything(self) -> bool:
+        """Whether nothing narrows it."""
+        return self == Selection()
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """A project read from disk: settings, models and specs, problems included."""
+
+    project: Project
+    catalog: Catalog
+    specs: Specs
+    folders: tuple[str, ...] = field(default=())
+
+    def require_valid(self) -> None:
+        """Raises SpecsInvalidError where any spec of the project has an error."""
+        if not self.specs.is_valid:
+            raise SpecsInvalidError(self.specs.problems)
+
+    def select(self, selection: Selection, records: Mapping[str, Record]) -> list[str]:
+        """The ids of the selected jobs and of all that they need, in the order of the specs.
+
+        Raises UsageError where a name or pattern meets no job, as a mistyped one does.
+        """
+        jobs = self.specs.jobs
+        if selection.is_everything:
+            return list(jobs)
+        _require_known(selection, jobs.values())
+        chosen = [job for job in jobs.values() if _is_chosen(job, selection, self.folders, records)]
+        wanted = {job.id for job in chosen}
+        for job in reversed(list(jobs.values())):
+            if job.id in wanted:
+                wanted.update(job.needs)
+        return [id_ for id_ in jobs if id_ in wanted]
+
+
+def open_project(folder: Path | None) -> Project:
+    """The project of `folder`, or of the working directory."""
+    return load_project(folder or Path.cwd(), is_root=folder is not None)
+
+
+def open_workspace(project: Project, paths: Iterable[Path] = ()) -> Workspace:
+    """Read the specs of a project, those that `paths` names included though its `specs:` may not.
+
+    Raises UsageError for a path that is not there or outside, SchemaError for a wrong schema of a further model.
+    """
+    files, folders = [], []
+    for path in paths:
+        whole = Path(os.path.abspath(path))  # noqa: PTH100 - as the user wrote it: links inside a project stay links
+        if not whole.exists():
+            raise UsageError(f"{path} is not there")
+        if not project.is_inside(whole):
+            raise UsageError(f"{path} is outside the project {project.root}: name its folder with --project")
+        found = sorted([*whole.rglob("*.yaml"), *whole.rglob("*.yml")]) if whole.is_dir() else [whole]
+        files += found
+        folders.append(_below(project, whole))
+    catalog = Catalog.load([project.root / folder for folder in project.settings.schemas])
+    specs = load_specs(project, catalog, environ=os.environ, further=files)
+    return Workspace(project, catalog, specs, tuple(folders))
+
+
+def _below(project: Project, path: Path) -> str:
+    for candidate in (path, path.resolve()):
+        if candidate.is_relative_to(project.root):
+            return candidate.relative_to(project.root).as_posix()
+    return path.as_posix()
+
+
+def _require_known(selection: Selection, jobs: Iterable[Job]) -> None:
+    jobs = list(jobs)
+    for pattern in selection.jobs:
+        if not any(_is_named(job, pattern) for job in jobs):
+            raise UsageError(f"--job {pattern} meets no job")
+    for tag in selection.tags:
+        if not any(tag in job.tags for job in jobs):
+            raise UsageError(f"--tag {tag} is on no job")
+    for model in selection.models:
+        if not any(fnmatchcase(job.model, model) for job in jobs):
+            raise UsageError(f"--model {model} makes no job")
+
+
+def _is_chosen(job: Job, selection: Selection, folders: tuple[str, ...], records: Mapping[str, Record]) -> bool:
+    record = records.get(job.id)
+    return (
+        (not folders or any(is_under(job.spec_file, folder) for folder in folders))
+        and (not selection.jobs or any(_is_named(job, pattern) for pattern in selection.jobs))
+        and (not selection.tags or any(tag in job.tags for tag in selection.tags))
+        and (not selection.models or any(fnmatchcase(job.model, model) for model in selection.models))
+        and (not selection.failed or (record is not None and record.status is Status.FAILED))
+    )
+
+
+def is_under(file: str, folder: str) -> bool:
+    """Whether a file, relative to the root, is `folder` itself or lies in it; "." is the root."""
+    return folder in {".", file} or file.startswith(folder + "/")
+
+
+def _is_named(job: Job, pattern: str) -> bool:
+    """Whether a pattern means the job: by id or by name, with its axes or without them."""
+    name = job.id.partition(":")[2]
+    plain = pattern.replace("[", "[[]")  # brackets are axes here, not a choice of characters
+    forms = (job.id, name, job.id.partition("[")[0], name.partition("[")[0])
+    return any(fnmatchcase(form, plain) for form in forms)
