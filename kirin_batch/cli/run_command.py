@@ -96,6 +96,8 @@ def command(  # noqa: PLR0913 - one argument an option
         shared.print_json({**rows_as_json(report.rows), "spent": str(report.spent)})
     else:
         _tell(shared, workspace, report)
+    if report.stopped_by:
+        click.echo(f"error: {report.stopped_by}", err=True)
     return report.exit_code
 
 

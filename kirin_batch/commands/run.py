@@ -12,7 +12,7 @@ from kirin_batch.commands.planning import plan_jobs
 from kirin_batch.commands.rows import JobRow, make_row
 from kirin_batch.commands.workspace import Selection, Workspace
 from kirin_batch.disk import hold_run_lock
-from kirin_batch.errors import ExitCode, KirinError, UsageError
+from kirin_batch.errors import ExitCode, GatewayRefusedError, GatewayUnreachableError, KirinError, UsageError
 from kirin_batch.gateway.answers import Gateway
 from kirin_batch.gateway.client import HttpGateway
 from kirin_batch.gateway.secret import Secret
@@ -54,15 +54,21 @@ class RunOptions:
 
 @dataclass(frozen=True, slots=True)
 class RunReport:
-    """How a run ended: a row for each selected job. `spent`: USD that tasks of this run cost, as far as told."""
+    """How a run ended: a row for each selected job. `spent`: USD that tasks of this run cost, as far as told.
+
+    `stopped_by` is what ended the run for all jobs: the gateway refuses the account, or is not reached.
+    """
 
     rows: tuple[JobRow, ...]
     spent: Decimal
     was_interrupted: bool = False
+    stopped_by: KirinError | None = None
 
     @property
     def exit_code(self) -> ExitCode:
         """What the command tells its caller."""
+        if self.stopped_by:
+            return self.stopped_by.exit_code
         if self.was_interrupted:
             return ExitCode.INTERRUPTED
         statuses = {row.status for row in self.rows}
@@ -85,9 +91,9 @@ async def run_project(
 ) -> RunReport:
     """Plan and carry out.
 
-    An interrupt stops submitting and leaves what is in flight for the next run. Raises
-    SpecsInvalidError, ProjectBusyError, GatewayRefusedError, GatewayUnreachableError, and KirinError for a lockfile
-    that cannot be trusted, a disk that refuses, or a `locked` run that would create something.
+    An interrupt stops submitting and leaves what is in flight for the next run. Raises SpecsInvalidError,
+    ProjectBusyError, and KirinError for a lockfile that cannot be trusted, a disk that refuses, or a `locked` run that
+    would create something.
     """
     workspace.require_valid()
     project = workspace.project
@@ -104,6 +110,8 @@ class _Run:
         self._options = options
         self._ledger = ledger
         self._observer = observer
+        self._outcomes: Mapping[str, Outcome] = {}
+        self._spent = Decimal(0)
         self._was_interrupted = False
 
     async def carry_out(self, on_interrupt: Interrupts | None) -> RunReport:
@@ -112,25 +120,32 @@ class _Run:
         self._check(plan)
         remove_leftovers(self._project.root, self._workspace.specs.jobs.values())
         await self._settle_records(plan)
-        outcomes: Mapping[str, Outcome] = {}
-        spent = Decimal(0)
+        stopped_by = None
         if any(planned.action in WORK and planned.action is not Action.MOVE for planned in plan.jobs):
-            async with self._open_gateway() as gateway:
-                scheduler = self._make_scheduler(gateway)
-
-                def stop() -> None:
-                    self._was_interrupted = True
-                    scheduler.stop()
-
-                with on_interrupt(stop) if on_interrupt else nullcontext():
-                    outcomes = await scheduler.run(self._workspace.specs.jobs, plan)
-                spent = scheduler.spent
+            try:
+                await self._schedule(plan, on_interrupt)
+            except (GatewayRefusedError, GatewayUnreachableError) as error:
+                stopped_by = error
         rows = (
-            make_row(planned, self._ledger.records, outcomes.get(planned.job))
+            make_row(planned, self._ledger.records, self._outcomes.get(planned.job))
             for planned in plan.jobs
             if planned.action is not Action.ORPHAN
         )
-        return RunReport(tuple(rows), spent, self._was_interrupted)
+        return RunReport(tuple(rows), self._spent, self._was_interrupted, stopped_by)
+
+    async def _schedule(self, plan: Plan, on_interrupt: Interrupts | None) -> None:
+        async with self._open_gateway() as gateway:
+            scheduler = self._make_scheduler(gateway)
+
+            def stop() -> None:
+                self._was_interrupted = True
+                scheduler.stop()
+
+            try:
+                with on_interrupt(stop) if on_interrupt else nullcontext():
+                    await scheduler.run(self._workspace.specs.jobs, plan)
+            finally:
+                self._outcomes, self._spent = scheduler.outcomes, scheduler.spent
 
     def _make_plan(self) -> Plan:
         options = PlanOptions(

@@ -84,8 +84,13 @@ class Scheduler:
         self._stopping = True
         self._changed.set()
 
-    async def run(self, jobs: Mapping[str, Job], plan: Plan) -> Mapping[str, Outcome]:
-        """Carry out what `plan` says of `jobs`: the outcomes by id of those that were started or blocked by a failure.
+    @property
+    def outcomes(self) -> Mapping[str, Outcome]:
+        """How the jobs ended that were started, or blocked by a failure, by id."""
+        return self._queue.outcomes
+
+    async def run(self, jobs: Mapping[str, Job], plan: Plan) -> None:
+        """Carry out what `plan` says of `jobs`; `outcomes` tell of each.
 
         Raises GatewayRefusedError, GatewayUnreachableError, and KirinError for a disk that refuses.
         """
@@ -96,7 +101,6 @@ class Scheduler:
                 await self._dispatch(group)
         except BaseExceptionGroup as errors:
             raise _foremost(errors) from errors
-        return self._queue.outcomes
 
     async def _dispatch(self, group: asyncio.TaskGroup) -> None:
         lives: dict[asyncio.Task[None], TaskLife] = {}
