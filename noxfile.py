@@ -1,0 +1,37 @@
+"""What `make test` and CI check. The sessions share the environment that the Makefile made: none installs anything."""
+
+import sys
+
+import nox
+
+nox.options.default_venv_backend = "none"
+
+PYTEST = ("pytest", "-W", "error")
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    run(session, "ruff", "check", ".")
+    run(session, "ruff", "format", "--check", ".")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    run(session, "mypy")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    # The floor of the coverage stands in pyproject.toml. More than 4 processes cost more to start than they save.
+    parallel = ("--numprocesses", "auto", "--maxprocesses", "4")
+    run(session, *PYTEST, "-m", "not wheel", "--cov", *parallel, *session.posargs)
+
+
+@nox.session
+def wheel(session: nox.Session) -> None:
+    run(session, *PYTEST, "-m", "wheel")
+
+
+def run(session: nox.Session, module: str, *arguments: str) -> None:
+    """Run a tool of the environment that runs nox, whatever is on the PATH."""
+    session.run(sys.executable, "-m", module, *arguments)
