@@ -36,8 +36,12 @@ class Action(StrEnum):
 
 
 SENDING = frozenset({Action.CREATE, Action.RETRY})
+"""Actions that make a new task, which costs."""
+
 WORK = SENDING | {Action.RESUME, Action.FETCH, Action.MOVE}
-STUCK = frozenset({Action.FAILED, Action.UNKNOWN, Action.BLOCKED})
+"""Actions that leave something else behind than they found."""
+
+_STUCK = frozenset({Action.FAILED, Action.UNKNOWN, Action.BLOCKED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +116,7 @@ def make_plan(
     planned: dict[str, PlannedJob] = {}
     for job in jobs.values():
         decision = planner.decide(job)
-        stuck = [need for need in job.needs if planned[need].action in STUCK]
+        stuck = [need for need in job.needs if planned[need].action in _STUCK]
         if stuck and decision.action in SENDING:
             decision = replace(decision, action=Action.BLOCKED, reason=f"it needs {stuck[0]}, which has no result")
         if decision.action in SENDING:

@@ -1,4 +1,4 @@
-"""Money for people."""
+"""Amounts of money as people read them."""
 
 from decimal import Decimal
 

@@ -1,4 +1,4 @@
-"""`kirin-batch plan`."""
+"""`kirin-batch plan`: prints what a run would do, why, and what it would cost."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""`kirin-batch run`."""
+"""`kirin-batch run`: carries the plan out, shows its progress, and tells how each job ended."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""`kirin-batch sandbox`."""
+"""`kirin-batch sandbox`: serves a gateway on loopback until it is interrupted."""
 
 import asyncio
 import signal

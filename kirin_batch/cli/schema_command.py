@@ -1,4 +1,4 @@
-"""`kirin-batch schema`."""
+"""`kirin-batch schema`: prints the schemas that the program goes by."""
 
 import json
 

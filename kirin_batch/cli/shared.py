@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -72,14 +73,14 @@ class Shared:
 
 
 pass_shared = click.make_pass_decorator(Shared, ensure=True)
+"""Gives a command the `Shared` of its call."""
 
 
 def _remember(ctx: click.Context, param: click.Parameter, value: object) -> None:
     setattr(ctx.ensure_object(Shared), str(param.name), value)
 
 
-def _option(*names: str, **settings: Any) -> Callable[[_Function], _Function]:  # noqa: ANN401 - as click.option
-    return click.option(*names, expose_value=False, callback=_remember, **settings)
+_option = partial(click.option, expose_value=False, callback=_remember)
 
 
 def _stack(*decorators: Callable[[_Function], _Function]) -> Callable[[_Function], _Function]:
@@ -117,6 +118,7 @@ common_options = _stack(
     _option("--no-color", is_flag=True, help="No colours; NO_COLOR does the same."),
     _option("--log-file", type=click.Path(path_type=Path), metavar="FILE", help="Log every request to a file."),
 )
+"""What every command takes: `-C`, `--format`, `-q`, `-v`, `--no-color`, `--log-file`."""
 
 selection_options = _stack(
     _option("--job", "jobs", multiple=True, metavar="GLOB", help="Jobs by id or name; may be repeated."),
@@ -124,6 +126,7 @@ selection_options = _stack(
     _option("--model", "models", multiple=True, metavar="GLOB", help="Jobs of a model; may be repeated."),
     _option("--failed", is_flag=True, help="Jobs that failed."),
 )
+"""Which jobs are meant: `--job`, `--tag`, `--model`, `--failed`."""
 
 
 def _log_to(file: Path | None) -> None:

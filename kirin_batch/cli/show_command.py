@@ -1,4 +1,4 @@
-"""`kirin-batch show`."""
+"""`kirin-batch show`: prints all that is known of one job."""
 
 import json
 from collections.abc import Iterator

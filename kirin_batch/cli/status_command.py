@@ -1,4 +1,4 @@
-"""`kirin-batch status`."""
+"""`kirin-batch status`: prints how each job stands."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""`kirin-batch validate`."""
+"""`kirin-batch validate`: prints all that is wrong in specs."""
 
 from pathlib import Path
 

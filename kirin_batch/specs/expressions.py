@@ -65,6 +65,7 @@ class JobReference:
 
 
 Expression = Lookup | JobReference
+"""What can stand between the braces."""
 
 
 @dataclass(frozen=True, slots=True)
