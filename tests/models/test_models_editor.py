@@ -1,0 +1,159 @@
+"""The editors' schema: in step with the models, open to every valid spec, closed to the usual mistakes."""
+
+import json
+from pathlib import Path
+
+import jsonschema_rs
+import pytest
+from check_jsonschema import main as check_jsonschema  # type: ignore[import-untyped] # it has no types
+from click.testing import CliRunner
+
+from kirin_batch.models import Shape, schema_text
+from kirin_batch.models.editor import main, rebuilt_spec_schema
+from kirin_batch.source import load_yaml, unwrap
+
+SPECS = Path(__file__).parent / "specs"
+SCHEMA = Path(__file__).parents[2] / "schemas" / "spec.schema.json"
+VALIDATOR = jsonschema_rs.validator_for(json.loads(schema_text("spec")))
+
+ENVELOPE = Shape({name: part for name, part in json.loads(schema_text("spec")).items() if name != "allOf"})
+
+
+def is_valid(text: str) -> bool:
+    return VALIDATOR.is_valid(unwrap(load_yaml(text.encode())))
+
+
+def test_the_schema_is_in_step_with_the_models() -> None:
+    assert schema_text("spec") == rebuilt_spec_schema(), "run `python -m kirin_batch.models.editor`"
+
+
+def test_the_schema_is_written_as_it_is_made(tmp_path: Path) -> None:
+    main(tmp_path)
+    assert (tmp_path / "spec.schema.json").read_text(encoding="utf-8") == schema_text("spec")
+
+
+def test_every_valid_spec_passes_a_standard_validator() -> None:
+    specs = sorted(map(str, SPECS.glob("*.yaml")))
+    result = CliRunner().invoke(check_jsonschema, ["--schemafile", str(SCHEMA), *specs])
+    assert result.exit_code == 0, result.output
+    assert len(specs) >= 3
+
+
+@pytest.mark.parametrize("path", sorted(SPECS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_valid_spec_has_the_shape_of_a_spec(path: Path) -> None:
+    value = unwrap(load_yaml(path.read_bytes()))
+    assert VALIDATOR.is_valid(value)
+    assert ENVELOPE.check(value) == []
+
+
+def test_a_standard_validator_refuses_a_mistake(tmp_path: Path) -> None:
+    spec = tmp_path / "wrong.yaml"
+    spec.write_text("version: 1\njobs: {a: {model: kirin_v2_image, params: {prompt: x, n: 10}}}\n")
+    result = CliRunner().invoke(check_jsonschema, ["--schemafile", str(SCHEMA), str(spec)])
+    assert result.exit_code == 1
+
+
+V2 = "model: kirin_v2_image, params: "
+OMNI = "model: kirin_v3_omni_image, params: "
+I2V = "model: kirin_v3_i2v, params: "
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ("{version: 1, jobs: {}}", "{jobs: {}}"),
+        ("{version: 1, jobs: {}}", "{version: 2, jobs: {}}"),
+        ("{version: 1, jobs: {a: {model: mine}}}", "{version: 1, jobs: {1a: {model: mine}}}"),
+        ("{version: 1, jobs: {a: {model: mine, take: 2}}}", "{version: 1, jobs: {a: {model: mine, take: 0}}}"),
+        ("{version: 1, jobs: {a: {model: mine, tags: [x]}}}", "{version: 1, jobs: {a: {model: mine, tag: [x]}}}"),
+        (
+            "{version: 1, jobs: {a: {model: mine, matrix: {x: [1]}}}}",
+            "{version: 1, jobs: {a: {model: mine, matrix: {x: []}}}}",
+        ),
+        (
+            "{version: 1, jobs: {a: {model: mine, params: {any: 1}}}}",
+            "{version: 1, jobs: {a: {model: mine, params: [1]}}}",
+        ),
+    ],
+)
+def test_the_envelope_refuses_mistakes(right: str, wrong: str) -> None:
+    assert (is_valid(right), is_valid(wrong)) == (True, False)
+    assert ENVELOPE.check(unwrap(load_yaml(right.encode()))) == []
+    assert ENVELOPE.check(unwrap(load_yaml(wrong.encode()))) != []
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        (f"{V2} {{prompt: x}}", f"{V2} {{n: 1}}"),
+        (f"{V2} {{prompt: x, n: 9}}", f"{V2} {{prompt: x, n: '9'}}"),
+        (f"{V2} {{prompt: 007}}", f"{V2} {{prompt: [x]}}"),
+        (f"{V2} {{prompt: x, aspect_ratio: 16:9}}", f"{V2} {{prompt: x, aspect_ratio: 16:10}}"),
+        (f"{V2} {{prompt: x, seed: null, n: null}}", f"{V2} {{prompt: x, seed: 1}}"),
+        (f"{V2} {{prompt: x, image: a.png}}", f"{V2} {{prompt: x, image: 'data:image/png;base64,AAAA'}}"),
+        ("model: kirin_v2_image, params: {prompt: x}", "model: kirin_v2_image"),
+        (f"{OMNI} {{prompt: x, result_type: series}}", f"{OMNI} {{prompt: x, result_type: series, n: 2}}"),
+        (f"{OMNI} {{prompt: x, result_type: series, series_amount: 2}}", f"{OMNI} {{prompt: x, series_amount: 2}}"),
+        (
+            f"{OMNI} {{prompt: x, element_list: [{{element_id: 12}}]}}",
+            f"{OMNI} {{prompt: x, element_list: [{{id: 12}}]}}",
+        ),
+        (
+            f"{I2V} {{image: a.png, prompt: x, duration: 5, sound: on}}",
+            f"{I2V} {{image: a.png, prompt: x, duration: 16}}",
+        ),
+        (f"{I2V} {{image_tail: a.png, prompt: x}}", f"{I2V} {{prompt: x}}"),
+        (f"{I2V} {{image: a.png, prompt: x}}", f"{I2V} {{image: a.png, prompt: x, multi_shot: true}}"),
+    ],
+)
+def test_params_are_those_of_the_jobs_model(right: str, wrong: str) -> None:
+    assert is_valid(f"{{version: 1, jobs: {{a: {{{right}}}}}}}")
+    assert not is_valid(f"{{version: 1, jobs: {{a: {{{wrong}}}}}}}")
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        "{prompt: '${{ vars.x }}', n: '${{ matrix.n }}', image_list: '${{ vars.images }}'}",
+        "{prompt: x, element_list: [{element_id: '${{ jobs.hero.element_id }}'}, '${{ vars.e }}']}",
+        "{prompt: x, result_type: '${{ matrix.kind }}', series_amount: 3}",
+        "{prompt: x, aspect_ratio: '${{ matrix.w }}:${{ matrix.h }}', watermark_info: '${{ vars.w }}'}",
+        "{prompt: x, watermark_info: {enabled: '${{ vars.w }}'}, callback_url: '${{ env.HOOK }}/x'}",
+    ],
+)
+def test_an_expression_may_stand_wherever_a_value_may(params: str) -> None:
+    assert is_valid(f"{{version: 1, jobs: {{a: {{{OMNI} {params}}}}}}}")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("defaults: {params: {prompt: x}}, jobs: {a: {model: kirin_v2_image}}", True),
+        ("defaults: {model: kirin_v2_image}, jobs: {a: {params: {prompt: x}}}", True),
+        ("defaults: {model: kirin_v2_image}, jobs: {a: {params: {n: 1}}}", False),
+        ("defaults: {model: kirin_v2_image, params: {n: 1}}, jobs: {a: {params: {prompt: x, n: null}}}", True),
+        ("defaults: {model: kirin_v2_image, params: {n: 10}}, jobs: {a: {params: {prompt: x}}}", False),
+        ("defaults: {model: kirin_v2_image, params: {prompt: x}}, jobs: {a: null, b: {params: {n: 2}}}", True),
+        ("defaults: {model: kirin_v2_image, params: {prompt: x}}, jobs: {b: {params: {n: 20}}}", False),
+        ("defaults: {model: kirin_v2_image, params: {mode: pro}}, jobs: {a: {model: kirin_v3_i2v}}", True),
+        (
+            (
+                "defaults: {params: {result_type: series}}, "
+                "jobs: {a: {model: kirin_v3_omni_image, params: {series_amount: 3}}}"
+            ),
+            True,
+        ),
+        (
+            (
+                "defaults: {params: {prompt: x}}, "
+                "jobs: {a: {model: kirin_v3_omni_image, params: {result_type: series, n: 3}}}"
+            ),
+            False,
+        ),
+        ("defaults: {model: kirin_v2_image}, jobs: {a: {model: null, params: {seed: 1, prompt: x}}}", False),
+        ("defaults: {model: kirin_v2_image}, jobs: {a: {model: mine, params: {seed: 1}}}", True),
+        ("jobs: {a: {model: '${{ matrix.m }}', params: {seed: 1}, matrix: {m: [kirin_v2_image]}}}", True),
+    ],
+)
+def test_defaults_and_jobs_are_read_together(text: str, *, expected: bool) -> None:
+    assert is_valid(f"{{version: 1, {text}}}") is expected
