@@ -16,9 +16,9 @@ from pathlib import Path
 
 import filelock
 
-from kirin_batch.errors import ProjectBusyError
+from kirin_batch.errors import KirinError, ProjectBusyError
 
-__all__ = ["PART_SUFFIX", "fsync_folder", "hold_run_lock", "sha256_of_file", "write_atomic"]
+__all__ = ["PART_SUFFIX", "fsync_folder", "hold_run_lock", "remove_parts", "sha256_of_file", "write_atomic"]
 
 PART_SUFFIX = ".kirin-part"
 """The ending of files that are being written. Whatever bears it without a run in progress is a leftover."""
@@ -37,6 +37,14 @@ def write_atomic(path: Path, data: bytes) -> None:
         part.unlink(missing_ok=True)
         raise
     fsync_folder(path.parent)
+
+
+def remove_parts(folder: Path) -> int:
+    """Remove what a killed run left unfinished right in `folder`; how many files that were. Only under the run lock."""
+    parts = list(folder.glob(f".*{PART_SUFFIX}"))
+    for part in parts:
+        part.unlink(missing_ok=True)
+    return len(parts)
 
 
 def fsync_folder(folder: Path) -> None:
@@ -58,7 +66,8 @@ def sha256_of_file(path: Path) -> str:
 def hold_run_lock(folder: Path) -> Iterator[None]:
     """Hold the project's run lock in `folder`, an advisory lock of the system's that dies with its process.
 
-    Raises ProjectBusyError, which names the holder, where another process has it.
+    Raises ProjectBusyError, which names the holder, where another process has it, and KirinError where `folder` takes
+    no lock.
     """
     lock = filelock.FileLock(folder / "run.lock", blocking=False)
     holder = folder / "run.json"
@@ -66,6 +75,8 @@ def hold_run_lock(folder: Path) -> Iterator[None]:
         lock.acquire()
     except filelock.Timeout:
         raise ProjectBusyError(f"another run holds this project: {_describe(holder)}") from None
+    except OSError as error:
+        raise KirinError(f"{folder} takes no run lock: {error.strerror}") from error
     try:
         _introduce(holder)
         yield

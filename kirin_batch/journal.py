@@ -4,6 +4,9 @@ A line of the journal is a line of the lockfile that is not folded in yet; the l
 returns when its line is on the device, so whoever awaits it may go on: intent before create, task id before query.
 Lines of jobs that record at the same time share one fsync.
 
+Lines wait in memory until a thread has flushed them: whoever is cancelled meanwhile takes nobody's line along, and once
+the device has refused, nobody is told that a line is kept.
+
 Folding writes the lockfile (rename), then empties the journal. A crash between the two replays lines that the lockfile
 already has, which changes nothing. Only a last line without its newline can be torn; no step followed it, and it is
 dropped.
@@ -14,12 +17,14 @@ import os
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import Self
 
 import orjson
 
-from kirin_batch.disk import fsync_folder
+from kirin_batch.disk import fsync_folder, remove_parts
 from kirin_batch.errors import KirinError
 from kirin_batch.lockfile import load_lockfile, read_record, save_lockfile
 from kirin_batch.records import Record
@@ -60,15 +65,29 @@ def _read_lines(journal: Path) -> list[bytes]:
         data = journal.read_bytes()
     except FileNotFoundError:
         return []
+    except OSError as error:
+        raise KirinError(f"{journal} cannot be read: {error.strerror}. It says what was paid for") from error
     return data.split(b"\n")[:-1]
 
 
 def _replay(line: bytes, place: str, records: dict[str, Record]) -> None:
-    if line.startswith(b'{"forget":'):
-        records.pop(orjson.loads(line)["forget"], None)
-        return
-    record = read_record(line, place)
-    records[record.job] = record
+    forgotten = _forgotten(line)
+    if forgotten is None:
+        record = read_record(line, place)
+        records[record.job] = record
+    else:
+        records.pop(forgotten, None)
+
+
+def _forgotten(line: bytes) -> str | None:
+    """The job that a line drops; None for a line of a record, and for a damaged one."""
+    if not line.startswith(b'{"forget":'):
+        return None
+    try:
+        job = orjson.loads(line)["forget"]
+    except orjson.JSONDecodeError:
+        return None
+    return job if isinstance(job, str) else None
 
 
 class Ledger:
@@ -85,22 +104,28 @@ class Ledger:
         self._flushed = 0
         self._flushing = asyncio.Lock()
         self._writing = threading.Lock()
-        self._file: BinaryIO | None = None
+        self._file: FileIO | None = None
         self._fold_after = 0.0
+        self._failure: KirinError | None = None
 
     def __enter__(self) -> Self:
-        self._journal.parent.mkdir(parents=True, exist_ok=True)
-        _drop_torn_line(self._journal)
-        self._file = self._journal.open("ab")
-        fsync_folder(self._journal.parent)
+        try:
+            self._journal.parent.mkdir(parents=True, exist_ok=True)
+            for folder in (self._lockfile.parent, self._journal.parent):
+                remove_parts(folder)
+            self._file = self._journal.open("ab", buffering=0)
+            self._file.truncate(_whole_bytes(self._journal))
+            fsync_folder(self._journal.parent)
+        except OSError as error:
+            raise KirinError(f"{self._journal} cannot be written: {error.strerror}. Nothing was sent") from error
         return self
 
     def __exit__(self, *_exc: object) -> None:
-        with self._writing:
-            self._append(self._pending)
+        with self._writing, self._open_file() as file:
+            self._file = None  # a thread that a cancelled job left behind finds no file to write to any more
+            self._append(file)
             if not self._is_folded:
-                self._fold()
-            self._open_file().close()
+                self._fold(file)
 
     @property
     def records(self) -> Mapping[str, Record]:
@@ -122,37 +147,38 @@ class Ledger:
         self._taken += 1
         mine = self._taken
         async with self._flushing:
-            if self._flushed >= mine:
-                return  # the fsync of another job carried this line along
-            batch, self._pending = self._pending, []
-            upto = self._taken
-            await asyncio.to_thread(self._write, batch)
-            self._flushed = upto
+            if self._flushed < mine:  # else the fsync of another job carried this line along
+                await asyncio.to_thread(self._flush)
 
-    def _write(self, batch: list[bytes]) -> None:
-        # A cancelled job leaves its thread at work; the next batch waits for it here, not in the event loop.
+    def _flush(self) -> None:
+        # A cancelled job leaves its thread at work, or never started; the next one waits here, not in the event loop.
         with self._writing:
-            self._append(batch)
+            file = self._open_file()
+            self._append(file)
             if time.monotonic() >= self._fold_after:
-                self._fold()
+                self._fold(file)
 
-    def _append(self, batch: list[bytes]) -> None:
+    def _append(self, file: FileIO) -> None:
+        """Put all pending lines on the device. The event loop may add lines meanwhile: they are the next one's."""
+        if self._failure:
+            raise self._failure
+        batch = self._pending[:]
         if not batch:
             return
         try:
-            file = self._open_file()
-            file.write(b"".join(line + b"\n" for line in batch))
-            file.flush()
-            os.fsync(file.fileno())
-            self._is_folded = False
+            _write_all(file, b"".join(line + b"\n" for line in batch))
         except OSError as error:
-            raise KirinError(f"{self._journal} cannot be written: {error.strerror}. Nothing more was sent") from error
+            told = f"{self._journal} cannot be written: {error.strerror}. Nothing more was sent"
+            self._failure = KirinError(told)
+            raise self._failure from error
+        self._is_folded = False
+        del self._pending[: len(batch)]
+        self._flushed += len(batch)
 
-    def _fold(self) -> None:
+    def _fold(self, file: FileIO) -> None:
         begin = time.monotonic()
         try:
             save_lockfile(self._lockfile, dict(self._records))
-            file = self._open_file()
             file.truncate(0)
             os.fsync(file.fileno())
             self._is_folded = True
@@ -163,17 +189,26 @@ class Ledger:
         now = time.monotonic()
         self._fold_after = now + max(_FOLD_SECONDS, _FOLD_SHARE * (now - begin))
 
-    def _open_file(self) -> BinaryIO:
+    def _open_file(self) -> FileIO:
         if self._file is None:
             raise RuntimeError("a ledger is used inside its `with` block")
         return self._file
 
 
-def _drop_torn_line(journal: Path) -> None:
+def _whole_bytes(journal: Path) -> int:
+    """How much of the journal is whole lines; what follows is torn."""
+    return journal.read_bytes().rfind(b"\n") + 1
+
+
+def _write_all(file: FileIO, data: bytes) -> None:
+    """Append `data` and flush it to the device; where that fails, nothing of it stays to tear the next line."""
+    before = os.fstat(file.fileno()).st_size
+    left = memoryview(data)
     try:
-        data = journal.read_bytes()
-    except FileNotFoundError:
-        return
-    whole = data.rfind(b"\n") + 1
-    if whole < len(data):
-        os.truncate(journal, whole)
+        while left:
+            left = left[file.write(left) :]
+        os.fsync(file.fileno())
+    except OSError:
+        with suppress(OSError):
+            file.truncate(before)
+        raise

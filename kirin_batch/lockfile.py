@@ -27,6 +27,8 @@ def load_lockfile(path: Path) -> dict[str, Record]:
         data = path.read_bytes()
     except FileNotFoundError:
         return {}
+    except OSError as error:
+        raise KirinError(f"{path} cannot be read: {error.strerror}. It says what was paid for") from error
     lines = data.splitlines()
     if any(line.startswith(_CONFLICT_MARKS) for line in lines):
         raise KirinError(f"{path.name} holds the marks of a merge conflict: keep both sides' lines, sorted, then go on")
@@ -48,7 +50,8 @@ def _check_header(path: Path, lines: list[bytes]) -> None:
             f"{path.name} is no lockfile: its first line is not the header. Restore it (`git checkout {path.name}`)"
         ) from None
     if version != _VERSION:
-        raise KirinError(f"{path.name} has version {version}, this program reads version {_VERSION}: update it")
+        told = f"{path.name} has version {version}, this program reads version {_VERSION}"
+        raise KirinError(f"{told}: update kirin-batch")
 
 
 def read_record(line: bytes, place: str) -> Record:

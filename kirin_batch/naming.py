@@ -3,6 +3,7 @@
 import hashlib
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 __all__ = ["TemplateError", "fill_output_template", "output_path"]
 
@@ -10,6 +11,7 @@ _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _KNOWN = ("spec", "job", "model", "digest", "take", "index", "ext")
 _LATER = ("index", "ext")  # known when a result arrives
 _UNSAFE = re.compile(r'[<>:"|?*\\{}\x00-\x1f\x7f]')
+_RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])", re.IGNORECASE)  # devices to Windows, with any ending
 _LONGEST_NAME = 180  # bytes; the usual limit is 255, and the index, the ending and a mark of unfinished files are added
 
 
@@ -20,19 +22,33 @@ class TemplateError(ValueError):
 def fill_output_template(template: str, values: Mapping[str, str]) -> str:
     """The path of a job's results below the root, with `{index}` and `{ext}` left in it.
 
-    `values` has spec, job, model, digest and take. A template without any placeholder is a folder.
-    Raises TemplateError.
+    `values` has spec, job, model, digest and take. A template without any placeholder is a folder for all jobs, one
+    that ends in `/` a folder for the results of a job. Raises TemplateError.
     """
+    filled = _PLACEHOLDER.sub(lambda match: _filled(match, values), _whole(template))
+    return "/".join(_shortened(part) for part in filled.split("/"))
+
+
+@lru_cache(maxsize=64)  # a project has few templates and many jobs
+def _whole(template: str) -> str:
+    """The template with all that is left out written down."""
+    _check(template)
     if not _PLACEHOLDER.search(template):
-        template = template.rstrip("/") + "/{spec}/{job}/{index}{ext}"
-    if "{ext}" not in template:
-        template += "{ext}"
+        template = template.rstrip("/") + "/{spec}/{job}/"
+    if template.endswith("/"):
+        template += "{index}"
+    return template if "{ext}" in template else template + "{ext}"
+
+
+def _check(template: str) -> None:
+    known = ", ".join(f"{{{name}}}" for name in _KNOWN)
     for name in _PLACEHOLDER.findall(template):
         if name not in _KNOWN:
-            known = ", ".join(f"{{{known}}}" for known in _KNOWN)
             raise TemplateError(f"outputs has no {{{name}}}: take {known}")
-    filled = _PLACEHOLDER.sub(lambda match: _filled(match, values), template)
-    return "/".join(_shortened(part) for part in filled.split("/"))
+    if unsafe := _UNSAFE.search(_PLACEHOLDER.sub("", template)):
+        raise TemplateError(
+            f"outputs has {unsafe[0]!r}, which no file name may hold: write folders with /, and {known}"
+        )
 
 
 def _filled(match: re.Match[str], values: Mapping[str, str]) -> str:
@@ -45,7 +61,7 @@ def _filled(match: re.Match[str], values: Mapping[str, str]) -> str:
 
 def _safe(part: str) -> str:
     cleaned = _UNSAFE.sub("-", part).rstrip(". ")
-    return cleaned or "-"
+    return f"{cleaned}-" if not cleaned or _RESERVED.fullmatch(cleaned.partition(".")[0]) else cleaned
 
 
 def _shortened(part: str) -> str:
@@ -53,7 +69,7 @@ def _shortened(part: str) -> str:
     if len(data) <= _LONGEST_NAME:
         return part
     mark = hashlib.sha256(data).hexdigest()[:8]
-    kept = data[: _LONGEST_NAME - 30].decode(errors="ignore")
+    kept = _PLACEHOLDER.sub("", part).encode()[: _LONGEST_NAME - 30].decode(errors="ignore")
     later = "".join(f"{{{name}}}" for name in _LATER if f"{{{name}}}" in part)
     return f"{kept}~{mark}{later}"
 

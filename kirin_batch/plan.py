@@ -109,6 +109,8 @@ def make_plan(
 ) -> Plan:
     """The plan for `jobs`, which stand in the order of their dependencies.
 
+    What would be sent has an estimate, and so has what is in flight, because a budget counts it.
+
     `is_present` tells whether a result is on disk as it was recorded. Records of jobs that no spec has are orphans,
     but for those that a job of the same digest takes along (a rename).
     """
@@ -119,7 +121,7 @@ def make_plan(
         stuck = [need for need in job.needs if planned[need].action in _STUCK]
         if stuck and decision.action in SENDING:
             decision = replace(decision, action=Action.BLOCKED, reason=f"it needs {stuck[0]}, which has no result")
-        if decision.action in SENDING:
+        if decision.action in SENDING | {Action.RESUME}:
             decision = replace(decision, estimated_cost=estimates.of(job))
         planned[job.id] = decision
     taken = {decision.moved_from for decision in planned.values()}
@@ -128,16 +130,20 @@ def make_plan(
 
 
 def _find_moves(jobs: Mapping[str, Job], records: Mapping[str, Record]) -> dict[str, Record]:
-    """For each job without a record, the record of a job that is gone and asked for the same, in order."""
+    """For each job without a task of its digest, the record of a job that is gone and asked for the same, in order."""
     gone: dict[str, list[Record]] = {}
     for id_, record in sorted(records.items(), reverse=True):
         if id_ not in jobs:
             gone.setdefault(record.digest, []).append(record)
     moves = {}
     for job in jobs.values():
-        if job.id not in records and gone.get(job.digest):
+        if gone.get(job.digest) and not _has_task(records.get(job.id), job.digest):
             moves[job.id] = gone[job.digest].pop()
     return moves
+
+
+def _has_task(record: Record | None, digest: str) -> bool:
+    return record is not None and digest in {task.digest for task in (record, *record.earlier)}
 
 
 def _orphan(record: Record) -> PlannedJob:
@@ -162,13 +168,9 @@ class _Planner:
 
     def decide(self, job: Job) -> PlannedJob:
         """What to do with `job`, looking at nothing but its own record."""
-        moved = self.moves.get(job.id)
+        record, moved = self.records.get(job.id), self.moves.get(job.id)
         if moved:
-            decision = self._go_on(job, replace(moved, job=job.id))
-            action = Action.MOVE if decision.action is Action.NONE else decision.action
-            reason = f"it was {moved.job}" + ("" if action is Action.MOVE else f"; {decision.reason}")
-            return replace(decision, action=action, reason=reason, moved_from=moved.job)
-        record = self.records.get(job.id)
+            return self._move(job, moved, record)
         if record is None:
             return self._send(job, None, "new")
         if record.digest == job.digest:
@@ -176,7 +178,18 @@ class _Planner:
         recalled = _recall(record, job.digest)
         if recalled:
             return self._go_on(job, recalled)
+        if job.fixed_task_id and _is_used_up(job.external_task_id, record):
+            told = f"its external_task_id {job.external_task_id} is used up by an earlier request: give it a new one"
+            return _planned(job, record, Action.BLOCKED, told)
         return self._send(job, record, f"take {job.take}" if record.take != job.take else "its request changed")
+
+    def _move(self, job: Job, moved: Record, own: Record | None) -> PlannedJob:
+        """Go on with the record of a job that is gone; what stood under the new id becomes earlier."""
+        earlier = (*own.earlier, replace(own, earlier=()), *moved.earlier) if own else moved.earlier
+        decision = self._go_on(job, replace(moved, job=job.id, earlier=earlier))
+        action = Action.MOVE if decision.action is Action.NONE else decision.action
+        reason = f"it was {moved.job}" + ("" if action is Action.MOVE else f"; {decision.reason}")
+        return replace(decision, action=action, reason=reason, moved_from=moved.job)
 
     def _go_on(self, job: Job, record: Record) -> PlannedJob:
         match record.status:
@@ -198,9 +211,11 @@ class _Planner:
         return _planned(job, record, Action.NONE, "up to date")
 
     def _resend(self, job: Job, record: Record) -> PlannedJob:
-        if job.id in self.options.resend and not job.fixed_task_id:
+        has_same_id = job.fixed_task_id and job.external_task_id == record.external_task_id
+        if job.id in self.options.resend and not has_same_id:
             return self._send(job, record, "sent again by request", attempt=record.attempt + 1)
-        told = f"nobody knows whether its task exists; `--resend {job.id}` sends it again and may pay twice"
+        first = "give it a new external_task_id, then " if has_same_id else ""
+        told = f"nobody knows whether its task exists; {first}`--resend {job.id}` sends it again and may pay twice"
         return _planned(job, record, Action.UNKNOWN, told)
 
     def _retry(self, job: Job, record: Record) -> PlannedJob:
@@ -236,6 +251,14 @@ def _planned(job: Job, record: Record | None, action: Action, reason: str) -> Pl
         external_task_id=record.external_task_id if record else job.external_task_id,
         attempt=record.attempt if record else 1,
         record=record,
+    )
+
+
+def _is_used_up(external_id: str, record: Record) -> bool:
+    """Whether a task of the job has, or may have, an id that the spec gives: the gateway takes it once."""
+    return any(
+        task.external_task_id == external_id and (task.task_id is not None or task.status is not Status.FAILED)
+        for task in (record, *record.earlier)
     )
 
 

@@ -7,14 +7,13 @@ import struct
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from enum import Enum
 from typing import Any
 
 from kirin_batch.gateway.secret import Secret
 from kirin_batch.gateway.settings import GatewaySettings
 
-__all__ = ["KEY", "Break", "FakeClock", "Sent", "Wire", "answer", "serve", "settings_for"]
+__all__ = ["KEY", "Break", "Sent", "Wire", "answer", "serve", "settings_for"]
 
 KEY = "sk-a-key-for-tests-0123456789"
 
@@ -121,22 +120,3 @@ def settings_for(
     """Settings for a scripted server, or for an address, with the key of the tests."""
     url = wire if isinstance(wire, str) else wire.url
     return GatewaySettings(url, Secret(KEY), timeout_seconds, requests_per_second, connections)
-
-
-class FakeClock:
-    """A clock that stands still but for what is slept, and remembers it."""
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-        self.slept: list[float] = []
-
-    def monotonic(self) -> float:
-        return self.seconds
-
-    def now(self) -> datetime:
-        return datetime.fromtimestamp(self.seconds, UTC)
-
-    async def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.seconds += seconds
-        await asyncio.sleep(0)

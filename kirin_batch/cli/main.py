@@ -5,7 +5,8 @@ import os
 import sys
 import tempfile
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -88,10 +89,6 @@ def _tell(error: Exception) -> int:
         case click.Abort():
             click.echo("interrupted; the same command goes on", err=True)
             return ExitCode.INTERRUPTED
-        case BrokenPipeError():
-            # Whoever read our output has enough; nothing may complain when the interpreter closes it.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return ExitCode.FAILED
         case _:
             click.echo(f"bug: {type(error).__name__}; please report it with {_keep_traceback()}", err=True)
             return ExitCode.FAILED
@@ -100,8 +97,16 @@ def _tell(error: Exception) -> int:
 def _keep_traceback() -> Path:
     """Write the traceback to a file, without the key."""
     text = f"kirin-batch {__version__}, Python {sys.version}\n\n{traceback.format_exc()}"
-    if key := os.environ.get("KIRIN_API_KEY", "").strip():
+    for key in _keys():
         text = text.replace(key, "[key]")
     with tempfile.NamedTemporaryFile("w", prefix="kirin-batch-", suffix=".log", delete=False, encoding="utf-8") as file:
         file.write(text)
     return Path(file.name)
+
+
+def _keys() -> Iterator[str]:
+    """The key, wherever it comes from."""
+    yield from filter(None, [os.environ.get("KIRIN_API_KEY", "").strip()])
+    # Not `credentials`, which may be what failed.
+    with suppress(OSError, ValueError):
+        yield from filter(None, [Path(os.environ.get("KIRIN_API_KEY_FILE", "")).read_text(encoding="utf-8").strip()])

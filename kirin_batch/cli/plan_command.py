@@ -6,7 +6,14 @@ from typing import Any
 import click
 
 from kirin_batch.cli.money import usd
-from kirin_batch.cli.shared import Shared, common_options, pass_shared, paths_argument, selection_options
+from kirin_batch.cli.shared import (
+    ProjectCommand,
+    Shared,
+    common_options,
+    pass_shared,
+    paths_argument,
+    selection_options,
+)
 from kirin_batch.commands.planning import plan_project
 from kirin_batch.errors import ExitCode
 from kirin_batch.plan import Action, Plan, PlannedJob, PlanOptions
@@ -41,7 +48,7 @@ _MARKS = {
 }
 
 
-@click.command("plan", epilog=_EPILOG)
+@click.command("plan", cls=ProjectCommand, epilog=_EPILOG)
 @paths_argument
 @selection_options
 @click.option("--retry-failed", is_flag=True, help="Plan a further attempt for jobs that failed.")

@@ -7,9 +7,9 @@ import click
 
 from kirin_batch.cli.money import usd
 from kirin_batch.commands.rows import JobRow, count_statuses, total_cost
-from kirin_batch.records import Status
+from kirin_batch.records import Status, TaskError
 
-__all__ = ["counts_line", "row_line", "rows_as_json"]
+__all__ = ["counts_line", "error_text", "row_line", "rows_as_json"]
 
 _COLOURS = {
     Status.COMPLETED: "green",
@@ -32,14 +32,18 @@ def row_line(row: JobRow) -> str:
 
 def _told(row: JobRow) -> str:
     if row.error:
-        code = f" ({row.error.code})" if row.error.code else ""
-        return f"\n           {row.error.message}{code}"
+        return f"\n           {error_text(row.error)}"
     if not row.record or row.status is not Status.COMPLETED:
         return ""
     if row.record.element_id is not None:
         return f"  element_id {row.record.element_id}"
     paths = [output.path or output.url for output in row.record.outputs]
     return f"  {paths[0]}{f' and {len(paths) - 1} more' if len(paths) > 1 else ''}" if paths else ""
+
+
+def error_text(error: TaskError) -> str:
+    """Why a job failed, with the gateway's code where it has one."""
+    return f"{error.message} ({error.code})" if error.code else error.message
 
 
 def counts_line(rows: Sequence[JobRow]) -> str:

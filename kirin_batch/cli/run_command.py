@@ -4,19 +4,26 @@ import asyncio
 import os
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from decimal import Decimal, InvalidOperation
+from functools import partial
 from pathlib import Path
 
 import click
 
 from kirin_batch.cli.money import usd
-from kirin_batch.cli.problems_text import problem_as_json, problem_line
 from kirin_batch.cli.progress import open_display
 from kirin_batch.cli.rows_text import counts_line, row_line, rows_as_json
-from kirin_batch.cli.shared import Shared, common_options, pass_shared, paths_argument, selection_options
+from kirin_batch.cli.shared import (
+    ProjectCommand,
+    Shared,
+    common_options,
+    pass_shared,
+    paths_argument,
+    selection_options,
+)
 from kirin_batch.commands.run import RunOptions, RunReport, run_project
-from kirin_batch.commands.workspace import SpecsInvalidError, Workspace
+from kirin_batch.commands.workspace import Workspace
 from kirin_batch.errors import ExitCode
 from kirin_batch.records import Status
 
@@ -49,7 +56,7 @@ class _Usd(click.ParamType[Decimal]):
         return amount
 
 
-@click.command("run", epilog=_EPILOG)
+@click.command("run", cls=ProjectCommand, epilog=_EPILOG)
 @paths_argument
 @selection_options
 @click.option("--sandbox", is_flag=True, help="Start a sandbox and use it: nothing is billed, no key is needed.")
@@ -88,10 +95,7 @@ def command(  # noqa: PLR0913 - one argument an option
         fail_fast=fail_fast,
         download=not no_download,
     )
-    try:
-        report = _run(shared, workspace, options)
-    except SpecsInvalidError as error:
-        return _tell_problems(shared, error)
+    report = _run(shared, workspace, options)
     if shared.is_json:
         shared.print_json({**rows_as_json(report.rows), "spent": str(report.spent)})
     else:
@@ -102,16 +106,19 @@ def command(  # noqa: PLR0913 - one argument an option
 
 
 def _run(shared: Shared, workspace: Workspace, options: RunOptions) -> RunReport:
-    with open_display(moving=shared.has_progress, quiet=shared.quiet) as display:
-        return asyncio.run(run_project(workspace, options, observer=display, on_interrupt=_interrupts))
+    with ExitStack() as shown:
+        display = shown.enter_context(open_display(shared))
+        interrupts = partial(_interrupts, shown.close)
+        return asyncio.run(run_project(workspace, options, observer=display, on_interrupt=interrupts))
 
 
 @contextmanager
-def _interrupts(stop: Callable[[], None]) -> Iterator[None]:
+def _interrupts(end_display: Callable[[], None], stop: Callable[[], None]) -> Iterator[None]:
     """The first INT or TERM stops the run in good order; the next one ends the process, which loses nothing either."""
     loop, signals = asyncio.get_running_loop(), (signal.SIGINT, signal.SIGTERM)
 
     def interrupt() -> None:
+        end_display()  # now: a second interrupt would leave the terminal without its cursor
         click.echo("interrupted: what is in flight is left for the next run", err=True)
         for signal_number in signals:
             loop.add_signal_handler(signal_number, os._exit, ExitCode.INTERRUPTED)
@@ -126,35 +133,37 @@ def _interrupts(stop: Callable[[], None]) -> Iterator[None]:
             loop.remove_signal_handler(signal_number)
 
 
-def _tell_problems(shared: Shared, error: SpecsInvalidError) -> int:
-    if shared.is_json:
-        problems = [problem_as_json(problem) for problem in error.problems]
-        shared.print_json({"jobs": [], "summary": {}, "cost": "0", "problems": problems})
-    for problem in error.problems:
-        click.echo(problem_line(problem), err=True)
-    click.echo(f"error: {error}", err=True)
-    return error.exit_code
-
-
 def _tell(shared: Shared, workspace: Workspace, report: RunReport) -> None:
     done = [row for row in report.rows if row.status is Status.COMPLETED and not row.error]
     for row in () if shared.quiet else report.rows:
         if shared.verbose or row not in done:
             shared.print(row_line(row))
     shared.print(f"{counts_line(report.rows)}; this run cost {usd(report.spent)}{_where(workspace, report)}")
+    for note in () if shared.quiet else _notes(report):
+        shared.print_note(f"note: {note}")
+
+
+def _notes(report: RunReport) -> Iterator[str]:
+    """What to do next."""
+    if any(row.status is Status.FAILED for row in report.rows):
+        yield "failed jobs are left alone until `run --retry-failed`, or until their spec changes"
+    if report.exit_code is ExitCode.WORK_LEFT:
+        yield "work is left; the same command goes on with it"
     made_up = sum(row.record.sandbox for row in report.rows if row.record and row.status is Status.COMPLETED)
     if made_up:
-        click.echo(
-            f"note: {made_up} of these results come from the sandbox; "
-            "delete kirin.lock and the outputs to have them made by the gateway",
-            err=True,
+        come = "comes" if made_up == 1 else "come"
+        yield (
+            f"{made_up} of these results {come} from the sandbox; "
+            "delete kirin.lock and the outputs to have them made by the gateway"
         )
 
 
 def _where(workspace: Workspace, report: RunReport) -> str:
     """The folder that holds all results of the run."""
+    root = workspace.project.root
     paths = [output.path for row in report.rows if row.record for output in row.record.outputs if output.path]
     if not paths:
         return ""
-    common = os.path.commonpath([os.path.dirname(path) for path in paths])  # noqa: PTH120 - commonpath takes text
-    return f"; results are in {common or workspace.project.root}"
+    common = Path(os.path.commonpath([(root / path).parent for path in paths]))
+    is_inside = common != root and common.is_relative_to(root)
+    return f"; results are in {common.relative_to(root) if is_inside else common}"

@@ -4,7 +4,7 @@ import json
 
 import click
 
-from kirin_batch.cli.shared import Shared, common_options, pass_shared
+from kirin_batch.cli.shared import ProjectCommand, Shared, common_options, pass_shared
 from kirin_batch.errors import ExitCode, UsageError
 from kirin_batch.models import Catalog, SchemaError, schema_text
 
@@ -18,7 +18,7 @@ Examples:
 """
 
 
-@click.command("schema", epilog=_EPILOG)
+@click.command("schema", cls=ProjectCommand, epilog=_EPILOG)
 @click.argument("name", metavar="[MODEL]", required=False)
 @common_options
 @pass_shared
@@ -33,9 +33,11 @@ def command(shared: Shared, name: str | None) -> int:
     elif shared.is_json:
         shared.print_json({"models": [_facts(catalog, model) for model in catalog.names()]})
     else:
-        for model in catalog.names():
+        names = catalog.names()
+        width = max(map(len, names))
+        for model in names:
             facts = _facts(catalog, model)
-            shared.print(f"{click.style(model, bold=True)}  {facts['description']}")
+            shared.print(f"{click.style(f'{model:<{width}}', bold=True)}  {facts['description']}")
     return ExitCode.DONE
 
 

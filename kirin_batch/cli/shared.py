@@ -12,10 +12,13 @@ from typing import Any, TypeVar
 
 import click
 
-from kirin_batch.commands.workspace import Selection, Workspace, open_project, open_workspace
-from kirin_batch.project import Project
+from kirin_batch.cli.problems_text import problem_as_json, problem_line
+from kirin_batch.commands.workspace import Selection, SpecsInvalidError, Workspace, open_project, open_workspace
+from kirin_batch.errors import KirinError
+from kirin_batch.problems import Problem
+from kirin_batch.project import InvalidSettingsError, Project
 
-__all__ = ["Shared", "common_options", "pass_shared", "paths_argument", "selection_options"]
+__all__ = ["ProjectCommand", "Shared", "common_options", "pass_shared", "paths_argument", "selection_options"]
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -41,14 +44,15 @@ class Shared:
         return self.form == "json"
 
     @property
-    def has_color(self) -> bool:
-        """Whether colours may be used: on a terminal, unless `--no-color` or NO_COLOR says otherwise."""
-        return not self.no_color and not os.environ.get("NO_COLOR") and sys.stdout.isatty()
+    def may_color(self) -> bool:
+        """Whether colours may be used where there is a terminal: unless `--no-color` or NO_COLOR says otherwise."""
+        return not self.no_color and not os.environ.get("NO_COLOR")
 
     @property
     def has_progress(self) -> bool:
         """Whether a moving display may be drawn on stderr."""
-        return sys.stderr.isatty() and not self.quiet and not os.environ.get("CI")
+        is_terminal = sys.stderr.isatty() and os.environ.get("TERM") not in {"dumb", "unknown"}
+        return is_terminal and not self.quiet and not os.environ.get("CI")
 
     def selection(self, paths: tuple[Path, ...]) -> Selection:
         """The jobs that the options and `paths` mean."""
@@ -69,7 +73,35 @@ class Shared:
 
     def print(self, text: str) -> None:
         """Print a line for people on stdout, its colours only where they may be."""
-        click.echo(text, color=self.has_color)
+        click.echo(text, color=None if self.may_color else False)
+
+    def print_note(self, text: str) -> None:
+        """Print a line for people on stderr, beside what the command tells."""
+        click.echo(text, err=True, color=None if self.may_color else False)
+
+
+class ProjectCommand(click.Command):
+    """A command about a project. What ends it is told as JSON too where that was asked for, problems one by one."""
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - as click.Command
+        """Call the command; errors go on to the one boundary, which has their message and exit code."""
+        try:
+            return super().invoke(ctx)
+        except KirinError as error:
+            _tell_error(ctx.ensure_object(Shared), error)
+            raise
+
+
+def _tell_error(shared: Shared, error: KirinError) -> None:
+    problems: tuple[Problem, ...] = ()
+    if isinstance(error, SpecsInvalidError | InvalidSettingsError):
+        problems = error.problems
+    if shared.is_json:
+        told = {"error": str(error), "problems": [problem_as_json(problem) for problem in problems]}
+        shared.print_json({"jobs": [], "summary": {}, **told})
+    if isinstance(error, SpecsInvalidError):
+        for problem in problems:
+            shared.print_note(problem_line(problem))
 
 
 pass_shared = click.make_pass_decorator(Shared, ensure=True)

@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from kirin_batch.cli.shared import Shared, common_options, pass_shared
+from kirin_batch.cli.rows_text import error_text
+from kirin_batch.cli.shared import ProjectCommand, Shared, common_options, pass_shared
 from kirin_batch.commands.status import Shown, show_job
 from kirin_batch.errors import ExitCode
 
@@ -20,7 +21,7 @@ Examples:
 """
 
 
-@click.command("show", epilog=_EPILOG)
+@click.command("show", cls=ProjectCommand, epilog=_EPILOG)
 @click.argument("name", metavar="JOB")
 @common_options
 @pass_shared
@@ -62,7 +63,7 @@ def _facts(shown: Shown) -> Iterator[tuple[str, str]]:
         if document[key] is not None:
             yield key, _text(document[key])
     if shown.row.error:
-        yield "error", f"{shown.row.error.message} {shown.row.error.code}".rstrip()
+        yield "error", error_text(shown.row.error)
     for key in ("needs", "tags"):
         if document[key]:
             yield key, ", ".join(document[key])

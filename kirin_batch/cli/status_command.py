@@ -6,7 +6,14 @@ import click
 
 from kirin_batch.cli.money import usd
 from kirin_batch.cli.rows_text import counts_line, row_line, rows_as_json
-from kirin_batch.cli.shared import Shared, common_options, pass_shared, paths_argument, selection_options
+from kirin_batch.cli.shared import (
+    ProjectCommand,
+    Shared,
+    common_options,
+    pass_shared,
+    paths_argument,
+    selection_options,
+)
 from kirin_batch.commands.rows import total_cost
 from kirin_batch.commands.status import status_rows
 from kirin_batch.errors import ExitCode
@@ -21,7 +28,7 @@ Examples:
 """
 
 
-@click.command("status", epilog=_EPILOG)
+@click.command("status", cls=ProjectCommand, epilog=_EPILOG)
 @paths_argument
 @selection_options
 @common_options
@@ -40,5 +47,5 @@ def command(shared: Shared, paths: tuple[Path, ...]) -> int:
         shared.print(row_line(row))
     shared.print(f"{counts_line(rows)}; cost {usd(total_cost(rows))}")
     if not workspace.specs.is_valid:
-        click.echo("note: the specs have errors (`kirin-batch validate`); this is what is recorded", err=True)
+        shared.print_note("note: the specs have errors (`kirin-batch validate`); this is what is recorded")
     return ExitCode.DONE

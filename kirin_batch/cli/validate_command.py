@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from kirin_batch.cli.problems_text import problem_as_json, problem_line, problems_summary
-from kirin_batch.cli.shared import Shared, common_options, pass_shared, paths_argument
+from kirin_batch.cli.shared import ProjectCommand, Shared, common_options, pass_shared, paths_argument
 from kirin_batch.commands.validate import Validation, invalid_settings, validate
 from kirin_batch.errors import ExitCode
 from kirin_batch.project import InvalidSettingsError
@@ -22,7 +22,7 @@ Exit codes: 0 all is valid, 1 there are errors, 2 usage.
 """
 
 
-@click.command("validate", epilog=_EPILOG)
+@click.command("validate", cls=ProjectCommand, epilog=_EPILOG)
 @paths_argument
 @common_options
 @pass_shared

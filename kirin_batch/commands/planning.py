@@ -1,9 +1,11 @@
 """`plan`: the manifest against what is recorded. Reads, decides, and writes nothing but the manifest."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from pathlib import Path
 
 from kirin_batch.commands.workspace import Selection, Workspace
+from kirin_batch.disk import sha256_of_file
 from kirin_batch.journal import load_records
 from kirin_batch.plan import Plan, PlanOptions, make_plan, pick
 from kirin_batch.prices import Estimates
@@ -22,16 +24,38 @@ def plan_jobs(workspace: Workspace, selection: Selection, records: Mapping[str, 
     """The plan against `records`; orphans are told only where nothing narrows the selection."""
     workspace.require_valid()
     project, jobs = workspace.project, workspace.specs.jobs
-
-    def is_present(output: Output) -> bool:
-        return output.path is not None and (project.root / output.path).is_file()
-
     settings = project.settings
     plan = make_plan(
         jobs,
         records,
-        is_present=is_present,
-        estimates=Estimates(jobs.values(), records, settings.prices),
+        is_present=_presence(project.root, records.values()),
+        estimates=Estimates(records, settings.prices),
         options=replace(options, namespace=settings.namespace, retries=settings.retries),
     )
     return plan if selection.is_everything else pick(plan, workspace.select(selection, records))
+
+
+def _presence(root: Path, records: Iterable[Record]) -> Callable[[Output], bool]:
+    """Whether a result is on disk: its file is there, and holds no result of another task.
+
+    Tasks that a job had one after the other share their paths: after a change is taken back, what lies there is the
+    wrong one. A file that somebody edited is none of these, and stays.
+    """
+    claims: dict[str, set[tuple[int | None, str | None]]] = {}
+    for task in (task for record in records for task in (record, *record.earlier)):
+        for output in task.outputs:
+            if output.path is not None:
+                claims.setdefault(output.path, set()).add((output.bytes, output.sha256))
+
+    def is_present(output: Output) -> bool:
+        if output.path is None or not (root / output.path).is_file():
+            return False
+        strangers = claims[output.path] - {(output.bytes, output.sha256)}
+        return not strangers or not _is_one_of(root / output.path, strangers)
+
+    return is_present
+
+
+def _is_one_of(path: Path, results: Iterable[tuple[int | None, str | None]]) -> bool:
+    size = path.stat().st_size
+    return any(size == size_bytes and sha256_of_file(path) == sha256 for size_bytes, sha256 in results)

@@ -16,7 +16,7 @@ __all__ = ["JobRow", "count_statuses", "make_row", "record_row", "total_cost"]
 class JobRow:
     """One job: its status, why it is so where there is something to say, and the record behind it, if there is one.
 
-    `planned` is None for a record that no spec has any more.
+    `is_orphan`: no spec has the job any more.
     """
 
     job: str
@@ -64,8 +64,8 @@ def make_row(planned: PlannedJob, records: Mapping[str, Record], outcome: Outcom
     return JobRow(planned.job, planned.model, status, planned.digest, planned.external_task_id, error, record)
 
 
-def record_row(record: Record) -> JobRow:
-    """The row of a record that no spec has any more."""
+def record_row(record: Record, *, is_orphan: bool = True) -> JobRow:
+    """The row of a record alone: no spec has its job any more (`is_orphan`), or nobody can tell."""
     return JobRow(
         record.job,
         record.model,
@@ -74,7 +74,7 @@ def record_row(record: Record) -> JobRow:
         record.external_task_id,
         record.error,
         record,
-        is_orphan=True,
+        is_orphan=is_orphan,
     )
 
 

@@ -1,8 +1,9 @@
 """`run`: makes a plan and carries it out, under the project's run lock, with every step on disk before the next."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from kirin_batch.bodies import RequestBuilder
@@ -20,8 +21,9 @@ from kirin_batch.gateway.settings import GatewaySettings
 from kirin_batch.journal import Ledger
 from kirin_batch.manifest import save_manifest
 from kirin_batch.outputs.collector import Downloader, Lister, remove_leftovers
-from kirin_batch.plan import SENDING, WORK, Action, Plan, PlanOptions
-from kirin_batch.records import Status
+from kirin_batch.outputs.relocation import take_along
+from kirin_batch.plan import SENDING, WORK, Action, Plan, PlannedJob, PlanOptions
+from kirin_batch.records import Record, Status
 from kirin_batch.sandbox import Sandbox, SandboxSettings
 from kirin_batch.scheduler.life import Rules
 from kirin_batch.scheduler.observer import Observer, Silent
@@ -96,6 +98,7 @@ async def run_project(
     would create something.
     """
     workspace.require_valid()
+    workspace.require_known(options.selection)
     project = workspace.project
     project.make_state_folder()
     with hold_run_lock(project.state), Ledger(project.lockfile, project.journal) as ledger:
@@ -118,8 +121,11 @@ class _Run:
         plan = self._make_plan()
         save_manifest(self._project.manifest, self._workspace.specs.jobs.values(), self._project.root)
         self._check(plan)
-        remove_leftovers(self._project.root, self._workspace.specs.jobs.values())
+        project = self._project
+        remove_leftovers(project.root, self._workspace.specs.jobs.values(), beside=(project.root, project.state))
         await self._settle_records(plan)
+        if any(planned.moved_from for planned in plan.jobs):
+            plan = self._make_plan()  # of the records as they stand now
         stopped_by = None
         if any(planned.action in WORK and planned.action is not Action.MOVE for planned in plan.jobs):
             try:
@@ -155,13 +161,13 @@ class _Run:
 
     def _check(self, plan: Plan) -> None:
         """Refuse what the user did not mean, before anything is sent."""
-        sending = [planned.job for planned in plan.jobs if planned.action in SENDING]
+        sending = [planned.job for planned in plan.jobs if _may_create(planned)]
         if self._options.locked and sending:
             raise KirinError(f"--locked: {_some(sending)} would be created; the lockfile does not hold them")
         unknown = {id_ for id_, record in self._ledger.records.items() if record.status is Status.UNKNOWN}
         for job in self._options.resend:
             if job not in unknown:
-                told = f"; {_some(unknown)} is" if unknown else ""
+                told = f" (unknown: {_some(unknown)})" if unknown else ""
                 raise UsageError(f"--resend {job}: that job is not unknown{told}")
         if self._options.sandbox:
             _refuse_mixing(plan)
@@ -172,9 +178,16 @@ class _Run:
             if planned.action is Action.ORPHAN or planned.record is None:
                 continue
             if planned.record is not self._ledger.records.get(planned.job):
-                await self._ledger.record(planned.record)
+                await self._ledger.record(await self._at_its_place(planned, planned.record))
             if planned.moved_from:
                 await self._ledger.forget(planned.moved_from)
+
+    async def _at_its_place(self, planned: PlannedJob, record: Record) -> Record:
+        if not planned.moved_from:
+            return record
+        job = self._workspace.specs.jobs[planned.job]
+        outputs = await asyncio.to_thread(take_along, self._project.root, job, record.outputs)
+        return replace(record, outputs=outputs)
 
     @asynccontextmanager
     async def _open_gateway(self) -> AsyncIterator[Gateway]:
@@ -218,6 +231,12 @@ class _Run:
         )
 
 
+def _may_create(planned: PlannedJob) -> bool:
+    """Whether the job may need a new task: an intent whose create was never answered may have come to nothing."""
+    is_intent = planned.action is Action.RESUME and not (planned.record and planned.record.task_id)
+    return planned.action in SENDING or is_intent
+
+
 def _refuse_mixing(plan: Plan) -> None:
     """A sandbox knows nothing of the gateway's tasks: what it answered would replace what was paid for."""
     paid = [
@@ -226,7 +245,8 @@ def _refuse_mixing(plan: Plan) -> None:
         if planned.action in WORK and planned.record and planned.record.task_id and not planned.record.sandbox
     ]
     if paid:
-        told = f"--sandbox: {_some(paid)} has a task at the gateway, which a sandbox would replace"
+        have = "has a task" if len(paid) == 1 else "have tasks"
+        told = f"--sandbox: {_some(paid)} {have} at the gateway, which a sandbox would replace"
         raise UsageError(f"{told}: use a copy of the project")
 
 

@@ -24,7 +24,7 @@ def status_rows(workspace: Workspace, selection: Selection) -> list[JobRow]:
     project = workspace.project
     records = load_records(project.lockfile, project.journal)
     if not workspace.specs.is_valid:
-        return [record_row(record) for _, record in sorted(records.items())]
+        return [record_row(record, is_orphan=False) for _, record in sorted(records.items())]
     plan = plan_jobs(workspace, selection, records, PlanOptions())
     return [
         record_row(planned.record) if planned.action is Action.ORPHAN and planned.record else make_row(planned, records)
@@ -46,8 +46,9 @@ def show_job(workspace: Workspace, name: str) -> Shown:
     records = load_records(project.lockfile, project.journal)
     jobs = workspace.specs.jobs if workspace.specs.is_valid else {}
     id_ = _find(name, jobs, records)
-    row = next(row for row in status_rows(workspace, Selection()) if row.job == id_)
-    return Shown(row, jobs.get(id_))
+    rows = {row.job: row for row in status_rows(workspace, Selection())}
+    # A record that a renamed job is about to take along has no row of its own.
+    return Shown(rows.get(id_) or record_row(records[id_]), jobs.get(id_))
 
 
 def _find(name: str, jobs: Mapping[str, Job], records: Mapping[str, Record]) -> str:

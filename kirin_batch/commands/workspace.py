@@ -59,15 +59,14 @@ class Workspace:
         if not self.specs.is_valid:
             raise SpecsInvalidError(self.specs.problems)
 
-    def select(self, selection: Selection, records: Mapping[str, Record]) -> list[str]:
-        """The ids of the selected jobs and of all that they need, in the order of the specs.
+    def require_known(self, selection: Selection) -> None:
+        """Raises UsageError where a name or pattern meets no job, as a mistyped one does."""
+        _require_known(selection, self.specs.jobs.values())
 
-        Raises UsageError where a name or pattern meets no job, as a mistyped one does.
-        """
+    def select(self, selection: Selection, records: Mapping[str, Record]) -> list[str]:
+        """The ids of the selected jobs and of all that they need, in the order of the specs. Raises UsageError."""
         jobs = self.specs.jobs
-        if selection.is_everything:
-            return list(jobs)
-        _require_known(selection, jobs.values())
+        self.require_known(selection)
         chosen = [job for job in jobs.values() if _is_chosen(job, selection, self.folders, records)]
         wanted = {job.id for job in chosen}
         for job in reversed(list(jobs.values())):
@@ -91,21 +90,30 @@ def open_workspace(project: Project, paths: Iterable[Path] = ()) -> Workspace:
         whole = Path(os.path.abspath(path))  # noqa: PTH100 - as the user wrote it: links inside a project stay links
         if not whole.exists():
             raise UsageError(f"{path} is not there")
-        if not project.is_inside(whole):
+        name = _below(project, whole)
+        if name is None or not project.is_inside(whole):
             raise UsageError(f"{path} is outside the project {project.root}: name its folder with --project")
-        found = sorted([*whole.rglob("*.yaml"), *whole.rglob("*.yml")]) if whole.is_dir() else [whole]
-        files += found
-        folders.append(_below(project, whole))
+        files += _specs_in(project, whole) if whole.is_dir() else [whole]
+        folders.append(name)
     catalog = Catalog.load([project.root / folder for folder in project.settings.schemas])
     specs = load_specs(project, catalog, environ=os.environ, further=files)
     return Workspace(project, catalog, specs, tuple(folders))
 
 
-def _below(project: Project, path: Path) -> str:
+def _specs_in(project: Project, folder: Path) -> list[Path]:
+    """The specs of a folder, but for hidden ones; what is a spec in the root itself, `specs:` alone says."""
+    if folder.resolve() == project.root:
+        return []
+    found = sorted([*folder.rglob("*.yaml"), *folder.rglob("*.yml")])
+    return [file for file in found if not any(part.startswith(".") for part in file.relative_to(folder).parts)]
+
+
+def _below(project: Project, path: Path) -> str | None:
+    """The path relative to the root, as jobs are named by it: as it was written, else with its links followed."""
     for candidate in (path, path.resolve()):
         if candidate.is_relative_to(project.root):
             return candidate.relative_to(project.root).as_posix()
-    return path.as_posix()
+    return None
 
 
 def _require_known(selection: Selection, jobs: Iterable[Job]) -> None:

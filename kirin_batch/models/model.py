@@ -68,6 +68,10 @@ class Model(Shape):
             found += rule.check(request)
         return found + [warning.violation for warning in self._warnings if warning.applies(request)]
 
+    def takes(self, name: str) -> bool:
+        """Whether the model has a parameter of this name."""
+        return name in self.schema["properties"]
+
     def image_pointers(self, params: Mapping[str, Any]) -> list[tuple[Pointer, ImageRule]]:
         """Where params hold the text of an image, and what that image must be."""
         return [

@@ -148,10 +148,23 @@ class _Sink:
         return _Part(self._path, media.ext, self._hash.hexdigest(), self._size_bytes)
 
 
-def remove_leftovers(root: Path, jobs: Iterable[Job]) -> int:
-    """Remove what a run that died left unfinished where results of `jobs` go; how many files that were."""
-    folders = {(root / job.output_stem).parent for job in jobs}
-    leftovers = [path for folder in folders if folder.is_dir() for path in folder.glob(f".*{PART_SUFFIX}")]
+def remove_leftovers(root: Path, jobs: Iterable[Job], *, beside: Iterable[Path] = ()) -> int:
+    """Remove what a run that died left unfinished: where results of `jobs` go, and in the folders `beside`.
+
+    Where results of a job that is gone by now went is searched too, if it shares its first folder with another's.
+    Gives how many files that were.
+    """
+    leftovers = [path for folder in beside for path in folder.glob(f".*{PART_SUFFIX}")]
+    for top in {_top_folder(root, Path(job.output_stem)) for job in jobs}:
+        for folder, _, names in os.walk(top):
+            parts = [name for name in names if name.startswith(".") and name.endswith(PART_SUFFIX)]
+            leftovers += [Path(folder, name) for name in parts]
     for path in leftovers:
         path.unlink(missing_ok=True)
     return len(leftovers)
+
+
+def _top_folder(root: Path, stem: Path) -> Path:
+    """The first folder below the root that a result lies in; its own folder where that is outside."""
+    parts = stem.parent.parts
+    return root / stem.parent if not parts or ".." in parts or stem.is_absolute() else root / parts[0]

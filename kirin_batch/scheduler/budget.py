@@ -1,6 +1,11 @@
-"""What a run may spend: the estimate of a job is reserved before its create and settled by its cost."""
+"""What a run may spend: the price of a job is reserved before its create and settled by its cost.
+
+With prices that hold, no more than one job ever goes over the limit: only one of unknown price is in flight at a time.
+"""
 
 from decimal import Decimal
+
+from kirin_batch.jobs import Job
 
 __all__ = ["Budget"]
 
@@ -11,45 +16,54 @@ class Budget:
     def __init__(self, most: Decimal | None) -> None:
         self._most = most
         self._reserved: dict[str, Decimal | None] = {}
+        self._left: set[str] = set()
+        self._per_slot: dict[str, Decimal] = {}
         self._dearest = Decimal(0)
         self.spent = Decimal(0)
 
     @property
     def reserved(self) -> Decimal:
         """USD of what is in flight; a job of unknown price counts as the dearest known."""
-        return sum((self._dearest if cost is None else cost for cost in self._reserved.values()), Decimal(0))
+        return sum((self._dearest if price is None else price for price in self._reserved.values()), Decimal(0))
 
-    def allows(self, estimate: Decimal | None) -> bool:
-        """Whether a job of this estimate may be sent now.
+    @property
+    def may_free(self) -> bool:
+        """Whether anything is in flight whose end may leave more to spend."""
+        return self._reserved.keys() > self._left
 
-        A job of unknown price goes alone as long as no price is known at all: what it costs tells the next ones.
-        """
+    def allows(self, job: Job, estimate: Decimal | None) -> bool:
+        """Whether a job of this estimate may be sent now; of those of unknown price, one goes after the other."""
         if self._most is None:
             return True
         left = self._most - self.spent - self.reserved
-        if estimate is None and not self._dearest:
-            return left > 0 and not self._reserved
-        blind = any(cost is None for cost in self._reserved.values()) and not self._dearest
-        return not blind and (self._dearest if estimate is None else estimate) <= left
+        price = self._price(job, estimate)
+        return (left > 0 and None not in self._reserved.values()) if price is None else price <= left
 
-    def reserve(self, job: str, estimate: Decimal | None) -> None:
+    def reserve(self, job: Job, estimate: Decimal | None) -> None:
         """Count a job as in flight."""
-        self._reserved[job] = estimate
-        self._dearest = max(self._dearest, estimate or Decimal(0))
+        price = self._reserved[job.id] = self._price(job, estimate)
+        self._dearest = max(self._dearest, price or Decimal(0))
 
-    @property
-    def has_reserved(self) -> bool:
-        """Whether anything is in flight whose cost is not known yet."""
-        return bool(self._reserved)
+    def leave(self, job: Job) -> None:
+        """The job's task outlives the run, or may: what was reserved for it stays so."""
+        if job.id in self._reserved:
+            self._left.add(job.id)
 
-    def settle(self, job: str, cost: Decimal | None, *, completed: bool) -> None:
+    def settle(self, job: Job, cost: Decimal | None, *, completed: bool) -> None:
         """The job's task has ended: what it cost replaces what was reserved.
 
         A completed task whose cost the gateway does not name counts with its estimate.
         """
-        if job not in self._reserved:
+        if job.id not in self._reserved:
             return
-        estimate = self._reserved.pop(job)
-        spent = estimate if cost is None and completed else cost
-        self.spent += spent or Decimal(0)
-        self._dearest = max(self._dearest, spent or Decimal(0))
+        price = self._reserved.pop(job.id)
+        spent = (price if cost is None and completed else cost) or Decimal(0)
+        self.spent += spent
+        self._dearest = max(self._dearest, spent)
+        if cost is not None:
+            self._per_slot[job.model] = max(self._per_slot.get(job.model, Decimal(0)), cost / job.slots)
+
+    def _price(self, job: Job, estimate: Decimal | None) -> Decimal | None:
+        """The estimate, or what tasks of this run taught; None where nothing is known of the model."""
+        per_slot = self._per_slot.get(job.model)
+        return per_slot * job.slots if estimate is None and per_slot is not None else estimate

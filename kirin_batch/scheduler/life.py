@@ -13,15 +13,16 @@ Each `await` may be the last one (a kill, an interrupt): what is recorded by the
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from decimal import Decimal
+from typing import Any, TypeGuard
 
 from kirin_batch.clock import Clock, timestamp
-from kirin_batch.errors import GatewayRefusedError
+from kirin_batch.errors import GatewayRefusedError, GatewayUnreachableError
 from kirin_batch.gateway.answers import Done, Failed, Missing, Refused, Result, Running, Unknown
 from kirin_batch.identity import external_task_id
 from kirin_batch.jobs import Job
 from kirin_batch.plan import TRANSIENT_CODES, PlannedJob
-from kirin_batch.records import Record, Status, TaskError
+from kirin_batch.records import Output, Record, Status, TaskError
 from kirin_batch.scheduler.observer import Observer, Stage
 from kirin_batch.scheduler.outcome import Collector, Missed, Outcome, Recorder
 from kirin_batch.scheduler.pacing import PollPolicy
@@ -99,17 +100,24 @@ class TaskLife:
 
     async def _obtain(self) -> Task | Outcome:
         """The task, found or created, its id recorded."""
-        known = self._record if self._record and self._record.external_task_id == self._external_id else None
+        known = self._record if self._is_of_this_task(self._record) else None
+        if known and known.status is Status.COMPLETED:
+            return await self._obtain_results(known)
         if known and known.task_id:
             found = await self._around.patience.find(self._job, known.task_id)
-            if isinstance(found, Missing) and known.status is Status.COMPLETED:
-                return _as_recorded(known)
             if not isinstance(found, Missing):
                 return self._left(found.reason) if isinstance(found, Unknown) else found
         found = await self._around.patience.find(self._job, self._external_id)
         if isinstance(found, Missing):
             return await self._create()
         return await self._adopt(found)
+
+    async def _obtain_results(self, known: Record) -> Task | Outcome:
+        """A completed task with fresh URLs, else as it was recorded; it is never sent again."""
+        found = await self._around.patience.find(self._job, known.task_id or self._external_id)
+        if isinstance(found, Unknown):
+            return self._left(found.reason)
+        return found if isinstance(found, Done) and found.results else _as_recorded(known)
 
     async def _adopt(self, found: Task | Unknown) -> Task | Outcome:
         if isinstance(found, Unknown):
@@ -139,7 +147,7 @@ class TaskLife:
                 answer = await self._around.patience.create(self._job, params)
                 if isinstance(answer, Missing):
                     raise GatewayRefusedError("the gateway has no such endpoint (404): check gateway.base_url")  # noqa: TRY301 - taken back as any refusal
-            except GatewayRefusedError:
+            except (GatewayRefusedError, GatewayUnreachableError):
                 if not sent:
                     await self._take_back(before)
                 raise
@@ -198,16 +206,28 @@ class TaskLife:
     async def _finish(self, done: Done) -> Outcome:
         self._around.task_ended(self._job)
         if complaint := self._complain(done):
-            return await self._fail("", complaint)
+            return await self._fail("", complaint, cost=done.cost)
         self._tell(Stage.DOWNLOADING)
         outputs = await self._around.collector.collect(self._job, done.results)
         if isinstance(outputs, Missed):
-            return self._left(outputs.reason)
+            return await self._miss(done, outputs)
+        return await self._complete(done, outputs)
+
+    async def _miss(self, done: Done, missed: Missed) -> Outcome:
+        """Results that did not come: another run may bring them, unless they are gone. Then only the record is left."""
+        was_completed = self._record is not None and self._record.status is Status.COMPLETED
+        if was_completed or not missed.is_gone:
+            return self._left(missed.reason)
+        listed = tuple(Output(url=result.url, type=result.type) for result in done.results)
+        outcome = await self._complete(done, listed)
+        return replace(outcome, error=TaskError("", f"{missed.reason}; another `take:` makes it again"))
+
+    async def _complete(self, done: Done, outputs: tuple[Output, ...]) -> Outcome:
         record = self._current()
         finished = replace(
             record,
             status=Status.COMPLETED,
-            cost=record.cost if done.cost is None else str(done.cost),
+            cost=record.cost if done.cost is None else f"{done.cost:f}",
             element_id=done.element_id,
             outputs=outputs,
             error=None,
@@ -222,14 +242,14 @@ class TaskLife:
             return "the task completed without an element_id" if done.element_id is None else ""
         return "" if done.results else "the task completed without results"
 
-    async def _fail(self, code: str, message: str) -> Outcome:
+    async def _fail(self, code: str, message: str, *, cost: Decimal | None = None) -> Outcome:
         error = TaskError(code, message)
         failed = replace(self._current(), status=Status.FAILED, error=error, finished_at=timestamp(self._around.clock))
-        await self._keep(failed)
+        await self._keep(replace(failed, cost=None if cost is None else f"{cost:f}"))
         self._tell(
             Stage.RETRYING if self._may_retry(code) else Stage.FAILED, f"{message} ({code})" if code else message
         )
-        return Outcome(Status.FAILED, error)
+        return Outcome(Status.FAILED, error, cost)
 
     def _may_retry(self, code: str) -> bool:
         return code in TRANSIENT_CODES and self._attempt <= self._around.rules.retries and not self._job.fixed_task_id
@@ -245,10 +265,14 @@ class TaskLife:
         is_kept = self._record is not None and self._record.status is Status.COMPLETED
         return Outcome(Status.COMPLETED if is_kept else Status.IN_FLIGHT, TaskError("", reason))
 
+    def _is_of_this_task(self, record: Record | None) -> TypeGuard[Record]:
+        """An id that the spec gives may have been that of an earlier request, which was refused."""
+        return record is not None and (record.external_task_id, record.digest) == (self._external_id, self._job.digest)
+
     def _current(self) -> Record:
         """The record of the present attempt, in flight."""
         record = self._record
-        if record and record.external_task_id == self._external_id:
+        if self._is_of_this_task(record):
             return replace(record, status=Status.IN_FLIGHT, error=None)
         return Record(
             job=self._job.id,

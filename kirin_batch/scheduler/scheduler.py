@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from kirin_batch.clock import Clock
-from kirin_batch.errors import KirinError
+from kirin_batch.errors import GatewayRefusedError, GatewayUnreachableError, KirinError
 from kirin_batch.gateway.answers import Gateway
 from kirin_batch.jobs import Job
 from kirin_batch.plan import SENDING, Action, Plan, PlannedJob
@@ -66,13 +66,14 @@ class Scheduler:
             observer=observer,
             rules=rules,
             build_params=build_params,
-            task_began=lambda job: self._slots.grow(job.kind),
+            task_began=self._grow_slots,
             task_ended=self._free_slots,
         )
         self._holding: set[str] = set()
         self._queue = _Queue({}, Plan(()))
         self._changed = asyncio.Event()
         self._stopping = False
+        self._refusal: KirinError | None = None
 
     @property
     def spent(self) -> Decimal:
@@ -101,6 +102,8 @@ class Scheduler:
                 await self._dispatch(group)
         except BaseExceptionGroup as errors:
             raise _foremost(errors) from errors
+        if self._refusal:
+            raise self._refusal
 
     async def _dispatch(self, group: asyncio.TaskGroup) -> None:
         lives: dict[asyncio.Task[None], TaskLife] = {}
@@ -124,10 +127,17 @@ class Scheduler:
     async def _live(self, job: Job, life: TaskLife) -> None:
         try:
             outcome = await life.live()
+        except (GatewayRefusedError, GatewayUnreachableError) as error:
+            # Creates that are under way get the same answer: within the grace they take their intents back.
+            self._refusal = self._refusal or error
+            self.stop()
+            return
         finally:
             self._free_slots(job)
-        if outcome.status is not Status.IN_FLIGHT:
-            self._budget.settle(job.id, outcome.cost, completed=outcome.status is Status.COMPLETED)
+        if outcome.status in {Status.IN_FLIGHT, Status.UNKNOWN}:
+            self._budget.leave(job)
+        else:
+            self._budget.settle(job, outcome.cost, completed=outcome.status is Status.COMPLETED)
         self._queue.end(job.id, outcome)
         if self._fail_fast and outcome.status is Status.FAILED:
             self._queue.drop_unstarted()
@@ -148,18 +158,22 @@ class Scheduler:
     def _may_start(self, job: Job, planned: PlannedJob) -> bool:
         if _is_at_gateway(planned):
             return True
-        if planned.action in SENDING and not self._budget.allows(planned.estimated_cost) and self._budget.has_reserved:
+        if self._is_over_budget(job, planned) and self._budget.may_free:
             return False  # what is in flight may turn out cheaper
         return self._slots.fits(job.kind, job.slots)
 
     def _afford(self, job: Job, planned: PlannedJob) -> bool:
         """Reserve the job's cost; what no end of another job can make affordable is left for a larger budget."""
-        if planned.action in SENDING and not self._budget.allows(planned.estimated_cost):
+        if self._is_over_budget(job, planned):
+            self._queue.outcomes[job.id] = Outcome(Status.PENDING, TaskError("", "over budget"))
             self._observer.stepped(job, Stage.LEFT, "over budget")
             return False
         if planned.action is not Action.FETCH:
-            self._budget.reserve(job.id, planned.estimated_cost)
+            self._budget.reserve(job, planned.estimated_cost)
         return True
+
+    def _is_over_budget(self, job: Job, planned: PlannedJob) -> bool:
+        return planned.action in SENDING and not self._budget.allows(job, planned.estimated_cost)
 
     def _take_slots(self, job: Job, planned: PlannedJob) -> None:
         if planned.action is not Action.FETCH:
@@ -171,6 +185,10 @@ class Scheduler:
             self._holding.remove(job.id)
             self._slots.give_back(job.kind, job.slots)
             self._changed.set()
+
+    def _grow_slots(self, job: Job) -> None:
+        self._slots.grow(job.kind)
+        self._changed.set()
 
     def _tell_measures(self) -> None:
         self._observer.measured(self._slots.snapshot(), self._budget.spent)
@@ -188,13 +206,17 @@ class _Queue:
         self._missing: dict[str, int] = {}
         self._is_closed = False
         for planned in starting:
-            needs = [need for need in jobs[planned.job].needs if need in self.waiting]
+            needs = self._open_needs(jobs[planned.job], planned)
             self._missing[planned.job] = len(needs)
             for need in needs:
                 self._dependents.setdefault(need, []).append(planned.job)
-        # What the gateway already runs goes first: its slots are taken whether we watch it or not.
-        for planned in sorted(starting, key=lambda planned: not _is_at_gateway(planned)):
+        # What the gateway already runs, or may, goes first: its slots are taken whether we watch it or not.
+        for planned in sorted(starting, key=lambda planned: (not _is_at_gateway(planned), planned.action in SENDING)):
             self._make_ready(planned.job)
+
+    def _open_needs(self, job: Job, planned: PlannedJob) -> list[str]:
+        """What the job waits for: nothing where its task exists, whose slots nobody counts until it is watched."""
+        return [] if _is_at_gateway(planned) else [need for need in job.needs if need in self.waiting]
 
     def _make_ready(self, job: str) -> None:
         if not self._missing[job] and not self._is_closed:
@@ -212,10 +234,12 @@ class _Queue:
                 self._block(dependent, job)
 
     def _block(self, job: str, because: str) -> None:
-        if job not in self.outcomes:
-            self.outcomes[job] = Outcome(Status.BLOCKED, TaskError("", f"it needs {because}, which has no result"))
-            for dependent in self._dependents.get(job, ()):
-                self._block(dependent, job)
+        blocked = [(job, because)]
+        for dependent, need in blocked:  # grows on the way; a chain may be longer than Python's stack
+            if dependent not in self.outcomes:
+                error = TaskError("", f"it needs {need}, which has no result")
+                self.outcomes[dependent] = Outcome(Status.BLOCKED, error)
+                blocked += [(further, dependent) for further in self._dependents.get(dependent, ())]
 
     def drop_unstarted(self) -> None:
         """Start nothing more."""

@@ -7,7 +7,8 @@ import logging
 from collections.abc import Mapping
 
 import pytest
-from gateway_wire import KEY, Break, FakeClock, Sent, Wire, answer, serve, settings_for
+from fake_clock import FakeClock
+from gateway_wire import KEY, Break, Sent, Wire, answer, serve, settings_for
 
 from kirin_batch.clock import Clock
 from kirin_batch.errors import UsageError

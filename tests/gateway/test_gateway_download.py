@@ -5,7 +5,8 @@ import gzip
 import logging
 
 import pytest
-from gateway_wire import Break, FakeClock, Sent, answer, serve
+from fake_clock import FakeClock
+from gateway_wire import Break, Sent, answer, serve
 
 from kirin_batch.clock import SystemClock
 from kirin_batch.gateway.answers import Fetched, Gone, Interrupted, Received, Rejected

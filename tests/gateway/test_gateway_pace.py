@@ -4,7 +4,7 @@ import asyncio
 from datetime import UTC, datetime
 
 import pytest
-from gateway_wire import FakeClock
+from fake_clock import FakeClock
 
 from kirin_batch.clock import SystemClock, timestamp
 from kirin_batch.gateway.pace import Pace

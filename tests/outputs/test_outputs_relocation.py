@@ -1,0 +1,58 @@
+"""The files of a renamed job go with it."""
+
+from pathlib import Path
+
+import pytest
+from studio import job_named
+
+from kirin_batch.disk import sha256_of_file
+from kirin_batch.errors import KirinError
+from kirin_batch.outputs.relocation import take_along
+from kirin_batch.records import Output
+
+RENAMED = job_named("film:new", output_stem="outputs/film/new/{index}{ext}")
+
+
+@pytest.fixture
+def output(tmp_path: Path) -> Output:
+    path = tmp_path / "outputs/film/old/1.png"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"a picture")
+    return Output(url="u", type="image", path="outputs/film/old/1.png", sha256=sha256_of_file(path), bytes=9)
+
+
+def test_files_move_and_the_empty_folder_goes(tmp_path: Path, output: Output) -> None:
+    [moved] = take_along(tmp_path, RENAMED, [output])
+    assert (moved.path, moved.sha256) == ("outputs/film/new/1.png", output.sha256)
+    assert (tmp_path / "outputs/film/new/1.png").read_bytes() == b"a picture"
+    assert not (tmp_path / "outputs/film/old").exists()
+
+
+def test_a_folder_with_other_files_stays(tmp_path: Path, output: Output) -> None:
+    (tmp_path / "outputs/film/old/notes.txt").write_text("keep")
+    take_along(tmp_path, RENAMED, [output])
+    assert (tmp_path / "outputs/film/old/notes.txt").read_text() == "keep"
+
+
+def test_what_a_run_that_died_has_moved_is_found_by_its_hash(tmp_path: Path, output: Output) -> None:
+    [moved] = take_along(tmp_path, RENAMED, [output])
+    assert take_along(tmp_path, RENAMED, [output]) == (moved,)
+
+
+def test_a_strange_file_is_not_covered(tmp_path: Path, output: Output) -> None:
+    strange = tmp_path / "outputs/film/new/1.png"
+    strange.parent.mkdir()
+    strange.write_bytes(b"somebody's own")
+    assert take_along(tmp_path, RENAMED, [output]) == (output,)
+    assert strange.read_bytes() == b"somebody's own"
+
+
+def test_what_is_not_on_disk_keeps_its_record(tmp_path: Path) -> None:
+    outputs = (Output(url="u", type="image"), Output(url="u", type="image", path="outputs/lost.png", sha256="0"))
+    assert take_along(tmp_path, RENAMED, outputs) == outputs
+
+
+def test_a_disk_that_refuses_is_told(tmp_path: Path, output: Output) -> None:
+    (tmp_path / "outputs/film/new").write_text("no folder")
+    with pytest.raises(KirinError, match="film:new cannot be moved"):
+        take_along(tmp_path, RENAMED, [output])
