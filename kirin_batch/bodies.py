@@ -49,12 +49,14 @@ class RequestBuilder:
 
     def _value(self, link: Link) -> object:
         record = self._records[link.job]
-        if link.field == "element_id":
-            return record.element_id
-        if link.field == "task_id":
-            return record.task_id
+        if link.field in {"element_id", "task_id"}:
+            value = record.element_id if link.field == "element_id" else record.task_id
+            if value is None:
+                raise _CannotBuildError(f"{link}: the task did not tell it")
+            return value
         if link.index >= len(record.outputs):
-            raise _CannotBuildError(f"{link}: the task made only {len(record.outputs)} results")
+            count = len(record.outputs)
+            raise _CannotBuildError(f"{link}: the task made only {count} {'result' if count == 1 else 'results'}")
         output = record.outputs[link.index]
         if link.field != "file":
             return output.url

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
-from kirin_batch.problems import Pointer, Problem, Severity, json_pointer
+from kirin_batch.problems import Pointer, Problem, Severity, json_pointer, one_line
 from kirin_batch.source import Places, Value, YamlError, load_yaml
 
 __all__ = ["Document", "read_document"]
@@ -38,7 +38,7 @@ class Document:
         """A problem at the value that `path` leads to in this file, or at its key."""
         place = self._places.key(path) if at_key else self._places.value(path)
         pointer = None if parameter is None else json_pointer(parameter)
-        return Problem(self.file, place.line, place.column, severity, rule, message, job, pointer)
+        return Problem(self.file, place.line, place.column, severity, rule, one_line(message), job, pointer)
 
 
 def read_document(path: Path, file: str) -> Document | Problem:

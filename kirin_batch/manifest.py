@@ -15,7 +15,7 @@ __all__ = ["save_manifest"]
 
 def save_manifest(path: Path, jobs: Iterable[Job], root: Path) -> None:
     """Write the manifest (`schemas/manifest.schema.json`) in one step."""
-    document = {"version": 1, "jobs": [_line(job, root) for job in jobs]}
+    document = {"version": 1, "jobs": [_line(job, root) for job in sorted(jobs, key=lambda job: job.id)]}
     write_atomic(path, orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
 
 

@@ -5,7 +5,9 @@ from enum import StrEnum
 
 from kirin_batch.pointers import Pointer, json_pointer
 
-__all__ = ["Pointer", "Problem", "Severity", "json_pointer"]
+__all__ = ["Pointer", "Problem", "Severity", "json_pointer", "one_line"]
+
+_LONGEST = 600  # characters: a text in a spec may have millions, and what is wrong with it stands at the end
 
 
 class Severity(StrEnum):
@@ -32,3 +34,10 @@ class Problem:
     message: str
     job: str | None = None
     parameter: str | None = None
+
+
+def one_line(message: str) -> str:
+    """The message without line breaks and control characters, which texts in specs may bring in, and not too long."""
+    if len(message) > _LONGEST:
+        message = f"{message[: _LONGEST // 2]} … {message[-_LONGEST // 2 :]}"
+    return message if message.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in message)

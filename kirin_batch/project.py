@@ -1,7 +1,7 @@
 """A project: its root, its settings (kirin.yaml and environment), and where things lie in it. Knows no specs."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -12,7 +12,8 @@ import orjson
 from kirin_batch.documents import read_document
 from kirin_batch.errors import KirinError, UsageError
 from kirin_batch.models import Shape, schema_text
-from kirin_batch.problems import Problem
+from kirin_batch.naming import TemplateError, fill_output_template
+from kirin_batch.problems import Pointer, Problem
 
 __all__ = ["InvalidSettingsError", "Project", "Settings", "load_project"]
 
@@ -114,19 +115,24 @@ def _read_settings(root: Path) -> Settings:
     if isinstance(document, Problem):
         raise InvalidSettingsError((document,))
     shape = Shape(orjson.loads(schema_text("project")))
-    said = shape.coerce(document.value if document.value is not None else {"version": 1})
+    said = shape.coerce(document.value if document.value is not None else {})
     violations = shape.check(said)
     if violations:
         raise InvalidSettingsError(
             tuple(document.problem(v.pointer, v.rule, v.message, at_key=v.key) for v in violations)
         )
-    return _settings_of(said)
+    settings = _settings_of(said)
+    faults = tuple(document.problem(path, rule, message) for path, rule, message in _faults(settings, root))
+    if faults:
+        raise InvalidSettingsError(faults)
+    return settings
 
 
 def _settings_of(said: dict[str, Any]) -> Settings:
     gateway, limits = said.get("gateway", {}), said.get("limits", {})
     poll, defaults = said.get("poll", {}), Settings()
-    settings = Settings(
+    max_cost = said.get("max_cost")
+    return Settings(
         namespace=said.get("namespace", ""),
         specs=tuple(said.get("specs", _DEFAULT_SPECS)),
         outputs=said.get("outputs", defaults.outputs),
@@ -140,14 +146,26 @@ def _settings_of(said: dict[str, Any]) -> Settings:
         poll_max=float(poll.get("max", defaults.poll_max)),
         retries=said.get("retries", defaults.retries),
         timeouts=dict(defaults.timeouts) | {kind: float(s) for kind, s in said.get("timeout", {}).items()},
-        max_cost=_usd(said.get("max_cost"), "max_cost"),
-        prices={model: Decimal(price) for model, price in said.get("prices", {}).items()},
+        max_cost=None if max_cost is None else Decimal(str(max_cost)),  # not of the float, which is off by a little
+        prices={model: Decimal(str(price)) for model, price in said.get("prices", {}).items()},
         env=tuple(said.get("env", ())),
         allow_outside=said.get("allow_outside", False),
     )
+
+
+def _faults(settings: Settings, root: Path) -> Iterator[tuple[Pointer, str, str]]:
+    """What no schema says: path in kirin.yaml, rule and message of each fault."""
     if settings.poll_min > settings.poll_max:
-        raise UsageError(f"{_FILE}: poll.min is {settings.poll_min:g} s, which is more than poll.max")
-    return settings
+        told = f"poll.min is {settings.poll_min:g} s, which is more than poll.max, {settings.poll_max:g} s"
+        yield ("poll", "min"), "poll", told
+    try:
+        sample = fill_output_template(settings.outputs, dict.fromkeys(("spec", "job", "model", "digest", "take"), "x"))
+    except TemplateError as error:
+        yield ("outputs",), "outputs", str(error)
+        return
+    if not Project(root, settings).is_inside(root / sample):
+        told = f"{settings.outputs} is outside the project: choose a place inside, or set `allow_outside: true`"
+        yield ("outputs",), "outside", told
 
 
 def _with_environment(settings: Settings, environ: Mapping[str, str]) -> Settings:
@@ -158,9 +176,7 @@ def _with_environment(settings: Settings, environ: Mapping[str, str]) -> Setting
     return settings
 
 
-def _usd(text: str | None, name: str) -> Decimal | None:
-    if text is None:
-        return None
+def _usd(text: str, name: str) -> Decimal:
     try:
         amount = Decimal(text)
     except InvalidOperation:

@@ -2,56 +2,116 @@
 
 import copy
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from stat import S_ISREG
+from typing import Any, NamedTuple
 
-from kirin_batch.jobs import Link, LinkedText, LocalFile
-from kirin_batch.models import ImageForm, ImageRule, check_file, classify, stand_in
+from kirin_batch.jobs import Link, LocalFile
+from kirin_batch.models import Finding, ImageForm, ImageRule, check_image, classify, stand_in
+from kirin_batch.models.paths import named
 from kirin_batch.naming import TemplateError, fill_output_template, output_path
 from kirin_batch.pointers import Pointer, put_at, value_at
 from kirin_batch.project import Project
 from kirin_batch.specs.drafts import Draft
+from kirin_batch.specs.expressions import JobReference, Template
 
-__all__ = ["check_drafts", "output_stem"]
+__all__ = ["check_drafts", "claim_outputs", "output_stem"]
 
 _READ_MOST = 64 * 1024 * 1024  # bytes; no model takes an image of this size, and a film by mistake is not read
+_MOST_BITS = 63  # beside the sign: as in JSON that others read, and in the ids of subjects
 
 
 def check_drafts(drafts: Iterable[Draft], project: Project) -> None:
     """Note all faults of linked drafts as their problems."""
+    drafts = list(drafts)
+    by_id = {draft.id: draft for draft in drafts}
     images = _Images(project)
     places: dict[str, str] = {}
     own_ids: dict[str, str] = {}
     for draft in drafts:
         for pointer, rule in draft.model.image_pointers(draft.params):
-            if pointer not in draft.templates:
+            if pointer not in draft.templates and pointer not in draft.unknown:
                 images.check(draft, pointer, rule)
         _check_params(draft)
         _check_slots(draft, project.settings.slots)
         _check_outputs(draft, project, places)
         _check_own_id(draft, own_ids)
+    for draft in drafts:
+        _check_links(draft, by_id)
+
+
+def _check_links(draft: Draft, by_id: Mapping[str, Draft]) -> None:
+    """What of another job may stand where: no film for a picture, and a file's Base64 nowhere but for a picture."""
+    if not draft.links:
+        return
+    images = {pointer for pointer, _ in draft.model.image_pointers(draft.params)}
+    for pointer, linked in draft.links.items():
+        links = [part for part in linked.parts if isinstance(part, Link)]
+        is_image = pointer in images and len(linked.parts) == 1
+        if is_image and not all(_yields_image(link, by_id) for link in links):
+            told = f"{draft.templates[pointer]} is no image, which {named(pointer)} takes"
+            draft.complain("reference", told, parameter=pointer)
+        elif not is_image and any(link.field == "file" for link in links):
+            told = f"{draft.templates[pointer]}: a file can only be the whole value of an image parameter; take url"
+            draft.complain("reference", told, parameter=pointer)
+        elif beyond := next((link for link in links if _is_beyond(link, by_id[link.job])), None):
+            count = by_id[beyond.job].model.result_count(by_id[beyond.job].params)
+            makes = "1 result, urls[0]" if count == 1 else f"{count} results, urls[0] to urls[{count - 1}]"
+            draft.complain("reference", f"{draft.templates[pointer]}: {beyond.job} makes {makes}", parameter=pointer)
+
+
+def _is_beyond(link: Link, target: Draft) -> bool:
+    """Whether a job makes fewer results than the link counts on; of a faulty one nobody knows."""
+    return link.index > 0 and not target.is_faulty and link.index >= target.model.result_count(target.params)
+
+
+def _yields_image(link: Link, by_id: Mapping[str, Draft]) -> bool:
+    return link.field in {"url", "urls", "file"} and by_id[link.job].model.result_type == "image"
 
 
 def _check_params(draft: Draft) -> None:
     params = draft.params
     if draft.templates:
         params = copy.deepcopy(params)
-        for pointer in draft.templates:
-            put_at(params, pointer, _stand_in(draft.links.get(pointer)))
+        for pointer, template in draft.templates.items():
+            put_at(params, pointer, _stand_in(template))
     files = {pointer: file.sha256 for pointer, file in draft.files.items()}
-    for violation in draft.model.check(params, skip=draft.templates.keys(), files=files):
-        message = violation.message
-        if violation.pointer in draft.templates:
-            message = f"{draft.templates[violation.pointer]} does not fit here: {message}"
-        draft.complain(
-            violation.rule, message, parameter=violation.pointer, severity=violation.severity, at_key=violation.key
-        )
+    skip = draft.templates.keys() | draft.unknown
+    for violation in draft.model.check(params, skip=skip, files=files):
+        pointer, message = violation.pointer, violation.message
+        if pointer in skip and pointer not in draft.links:
+            continue  # the fault of the expression itself is told, and nobody knows its value
+        if pointer in skip and violation.rule == "type":
+            message = f"{draft.templates[pointer]} does not fit here: {message.rpartition(': ')[2]}"
+        draft.complain(violation.rule, message, parameter=pointer, severity=violation.severity, at_key=violation.key)
+    for pointer in _beyond_64_bits(params):
+        told = f"{named(pointer)} is beyond 64 bits: no request can carry such a number"
+        draft.complain("type", told, parameter=pointer)
 
 
-def _stand_in(linked: LinkedText | None) -> str | int:
-    if linked and len(linked.parts) == 1 and isinstance(linked.parts[0], Link):
-        return stand_in(linked.parts[0].field)
-    return "text"
+def _stand_in(template: Template) -> str | int:
+    parts = [stand_in(part.field.name) if isinstance(part, JobReference) else str(part) for part in template.parts]
+    return parts[0] if len(parts) == 1 else "".join(map(str, parts))
+
+
+def _beyond_64_bits(value: Any, at: Pointer = ()) -> Iterator[Pointer]:  # noqa: ANN401 - any JSON
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from _beyond_64_bits(item, (*at, key))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _beyond_64_bits(item, (*at, index))
+    elif isinstance(value, int) and value.bit_length() > _MOST_BITS:
+        yield at
+
+
+class _Seen(NamedTuple):
+    """What is known of a local file: why it cannot be read, or its hash, and what is wrong with the picture."""
+
+    fault: tuple[str, str] | None
+    sha256: str = ""
+    findings: tuple[Finding, ...] = ()
 
 
 class _Images:
@@ -59,33 +119,46 @@ class _Images:
 
     def __init__(self, project: Project) -> None:
         self._project = project
-        self._hashes: dict[Path, str] = {}
+        self._seen: dict[tuple[Path, ImageRule], _Seen] = {}
 
     def check(self, draft: Draft, pointer: Pointer, rule: ImageRule) -> None:
         """Find the file that a param names, check it, and note it in the draft."""
         text = value_at(draft.params, pointer)
         if classify(text) is not ImageForm.PATH:
             return
-        path = (draft.sheet.document.path.parent / text).resolve()
-        if not self._project.is_inside(path):
-            told = f"{text} is outside the project: move it inside, or set `allow_outside: true` in kirin.yaml"
-            draft.complain("outside", told, parameter=pointer)
+        path = draft.sheet.document.path.parent / text
+        if (path, rule) not in self._seen:
+            self._seen[path, rule] = self._look(path, rule)
+        seen = self._seen[path, rule]
+        if seen.fault:
+            draft.complain(seen.fault[0], f"{text} {seen.fault[1]}", parameter=pointer)
             return
+        for finding in seen.findings:
+            draft.complain(finding.rule, f"{named(pointer)} {finding.message} ({text})", parameter=pointer)
+        draft.files[pointer] = LocalFile(path.resolve(), seen.sha256)
+
+    def _look(self, path: Path, rule: ImageRule) -> _Seen:
         try:
-            if path.stat().st_size > _READ_MOST:
-                draft.complain("x-image", f"{text} is no image: it has more than 64 MB", parameter=pointer)
-                return
+            path = path.resolve()
+            if not self._project.is_inside(path):
+                told = "is outside the project: move it inside, or set `allow_outside: true` in kirin.yaml"
+                return _Seen(("outside", told))
+            status = path.stat()
+            if not S_ISREG(status.st_mode):
+                return _Seen(("file", f"is no file: {path}"))
+            if status.st_size > _READ_MOST:
+                return _Seen(("x-image", "is no image: it has more than 64 MB"))
             data = path.read_bytes()
         except OSError as error:
-            draft.complain("file", f"{text} cannot be read ({error.strerror}): {path}", parameter=pointer)
-            return
-        for violation in check_file(data, pointer=pointer, rule=rule):
-            draft.complain(violation.rule, f"{violation.message} ({text})", parameter=pointer)
-        sha256 = self._hashes.setdefault(path, hashlib.sha256(data).hexdigest())
-        draft.files[pointer] = LocalFile(path, sha256)
+            return _Seen(("file", f"cannot be read ({error.strerror}): {path}"))
+        except (RuntimeError, ValueError):  # a loop of links; a NUL in the name
+            return _Seen(("file", "is no path that can be followed"))
+        return _Seen(None, hashlib.sha256(data).hexdigest(), tuple(check_image(data, rule=rule)))
 
 
 def _check_slots(draft: Draft, limits: Mapping[str, int]) -> None:
+    if draft.is_faulty:
+        return  # a number of images that is wrong in itself is told already
     kind, slots = draft.model.kind, draft.model.slots(draft.params)
     if slots > limits.get(kind, 0):
         told = f"takes {slots} {kind} slots at once, of {limits.get(kind, 0)}"
@@ -96,7 +169,7 @@ def output_stem(draft: Draft, project: Project, digest: str) -> str:
     """Where the draft's results go, `{index}` and `{ext}` left open. Raises TemplateError."""
     values = {
         "spec": draft.sheet.spec,
-        "job": draft.id.partition(":")[2],
+        "job": draft.label,
         "model": draft.model.name,
         "digest": digest,
         "take": str(draft.take),
@@ -107,26 +180,38 @@ def output_stem(draft: Draft, project: Project, digest: str) -> str:
 def _check_outputs(draft: Draft, project: Project, places: dict[str, str]) -> None:
     if draft.model.result_type == "text":
         return
-    path: Pointer = ("outputs",)
     try:
-        stem = output_stem(draft, project, f"{{{draft.id}}}")  # a digest is not known yet, and differs as ids do
+        stem = output_stem(draft, project, f"{{{draft.id}}}")  # not known yet: `fingerprint` looks at equal digests
     except TemplateError as error:
-        draft.complain("outputs", str(error), path=path)
+        draft.complain("outputs", str(error), path=("outputs",))
         return
     if not project.is_inside(project.root / stem):
         told = f"{stem} is outside the project: choose a place inside, or set `allow_outside: true` in kirin.yaml"
-        draft.complain("outside", told, path=path)
-    for index in range(1, draft.model.result_count(draft.params) + 1):
-        place = output_path(stem, index=index, ext="").casefold()
-        other = places.setdefault(place, draft.id)
-        if other != draft.id or (index > 1 and "{index}" not in stem):
-            told = f"two results would go to {stem}, of {other} and of this job: add {{index}}, {{job}} or {{spec}}"
-            draft.complain("outputs", told, path=path)
+        draft.complain("outside", told, path=("outputs",))
+    claim_outputs(draft, stem, places)
+
+
+def claim_outputs(draft: Draft, stem: str, places: dict[str, str]) -> None:
+    """Note in `places` (ids by path) where the draft's results go; a place that is taken is a fault."""
+    count = 1 if draft.is_faulty else draft.model.result_count(draft.params)
+    if count > 1 and "{index}" not in stem:
+        told = f"{count} results would go to one place, {stem}: add {{index}} to outputs"
+        draft.complain("outputs", told, path=("outputs",))
+        return
+    for index in range(1, count + 1):
+        other = places.setdefault(output_path(stem, index=index, ext="").casefold(), draft.id)
+        if other != draft.id:
+            told = f"the results of {other} go to {stem} too: tell them apart in outputs by {{spec}} and {{job}}"
+            draft.complain("outputs", told, path=("outputs",))
             return
 
 
 def _check_own_id(draft: Draft, own_ids: dict[str, str]) -> None:
     own = draft.params.get("external_task_id")
-    if isinstance(own, str) and own_ids.setdefault(own, draft.id) != draft.id:
+    pointer: Pointer = ("external_task_id",)
+    if pointer in draft.templates:
+        told = f"{own}: an external_task_id must be known before anything runs, and no other job can give it"
+        draft.complain("external-task-id", told, parameter=pointer)
+    elif isinstance(own, str) and pointer not in draft.unknown and own_ids.setdefault(own, draft.id) != draft.id:
         told = f"{own} is the external_task_id of {own_ids[own]} too: an id can be used once"
-        draft.complain("external-task-id", told, parameter=("external_task_id",))
+        draft.complain("external-task-id", told, parameter=pointer)

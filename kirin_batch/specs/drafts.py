@@ -4,37 +4,35 @@ A draft knows its file's places, so whoever finds a fault in it later can tell w
 templates; `links` resolves them when all files are known.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from typing import Any, NoReturn, TypeVar
 
-from kirin_batch.documents import Document
 from kirin_batch.jobs import LinkedText, LocalFile
 from kirin_batch.models import Catalog, Model
-from kirin_batch.problems import Pointer, Problem, Severity
-from kirin_batch.source import Value, scalar_text
-from kirin_batch.specs.expressions import ExpressionError, Template
+from kirin_batch.models.messages import shortened
+from kirin_batch.problems import Pointer, Severity
+from kirin_batch.source import PlainScalar, Value, scalar_text, unwrap
+from kirin_batch.specs.expressions import Template
 from kirin_batch.specs.matrix import Instance, MatrixError, expand_matrix, instance_id
-from kirin_batch.specs.scope import Scope
+from kirin_batch.specs.scope import Scope, did_you_mean
+from kirin_batch.specs.sheets import Sheet
 
-__all__ = ["Draft", "Sheet", "draft_jobs"]
+__all__ = ["Draft", "draft_jobs"]
 
-
-@dataclass(frozen=True, slots=True)
-class Sheet:
-    """A spec file on its way: its document, its name in ids (`examples/launch`), and the problems found so far."""
-
-    document: Document
-    spec: str
-    problems: list[Problem] = field(default_factory=list)
+_T = TypeVar("_T")
+_D = TypeVar("_D")
 
 
 @dataclass(slots=True, kw_only=True)
 class Draft:
     """A job before it is linked to others.
 
-    `params` hold text at the places in `templates` (references to other jobs) and of local images; `origins` tells for
-    each param whether the job or the file's defaults gave it. `links` and `files` are filled in by later steps.
+    `params` hold text at the places in `templates` (references to other jobs), in `unknown` (texts with faulty
+    expressions) and of local images; `origins` tells for each param whether the job or the file's defaults gave it.
+    `links`, `files` and `needed` are filled in by later steps.
     """
 
     id: str
@@ -44,6 +42,7 @@ class Draft:
     model: Model
     params: dict[str, Any]
     templates: Mapping[Pointer, Template]
+    unknown: AbstractSet[Pointer]
     origins: Mapping[str, Pointer]
     needs: Sequence[str]
     take: int
@@ -53,6 +52,11 @@ class Draft:
     files: dict[Pointer, LocalFile] = field(default_factory=dict)
     needed: tuple[str, ...] = ()
     is_faulty: bool = False
+
+    @property
+    def label(self) -> str:
+        """The id without the spec: the job's name and its axes."""
+        return instance_id(self.name, self.instance.axes)
 
     def complain(
         self,
@@ -64,11 +68,12 @@ class Draft:
         severity: Severity = Severity.ERROR,
         at_key: bool = False,
     ) -> None:
-        """Note a problem at a parameter, or at another key of the job."""
+        """Note a problem at a parameter, or at another key of the job; where there is neither, at the job's name."""
         if parameter:
             where = (*self.origins.get(str(parameter[0]), ("jobs", self.name, "params")), *parameter)
         else:
-            where = ("jobs", self.name, *(path if parameter is None else ("params",)))
+            where = self.sheet.path_of(self.name, *(path if parameter is None else ("params",)))
+            at_key = at_key or parameter is not None or where == ("jobs", self.name)
         problem = self.sheet.document.problem(
             where, rule, message, severity=severity, at_key=at_key, job=self.id, parameter=parameter
         )
@@ -77,20 +82,50 @@ class Draft:
 
 
 def draft_jobs(sheet: Sheet, catalog: Catalog, environ: Mapping[str, str]) -> list[Draft]:
-    """The drafts of all jobs of a file that has the shape of a spec; faults go to the sheet's problems."""
-    spec: Any = sheet.document.value
-    scope = Scope(spec.get("vars") or {}, environ)
-    drafts = []
-    for name, own in (spec["jobs"] or {}).items():
-        job = _Layers(sheet, name, spec.get("defaults") or {}, own or {})
-        drafts += [draft for instance in job.instances(scope) if (draft := job.draft(instance, scope, catalog))]
+    """The drafts of all jobs of a sheet; faults go to the sheet's problems, jobs that yield no draft to `unknown`."""
+    scope = Scope(sheet.vars, environ)
+    drafts: list[Draft] = []
+    for name in sheet.jobs:
+        job = _Layers(sheet, name)
+        instances = job.instances(scope)
+        made = [draft for instance in instances if (draft := job.draft(instance, scope, catalog))]
+        if not made or len(made) < len(instances):
+            sheet.unknown.add(name)
+        drafts += made
     # Where a job could not be read, nobody knows what it would have used.
-    for name in () if sheet.problems else scope.unused_vars():
-        message = f"vars.{name} is never used: remove it, or write ${{{{ vars.{name} }}}} where it belongs"
-        sheet.problems.append(
-            sheet.document.problem(("vars", name), "unused-var", message, severity=Severity.WARNING, at_key=True)
-        )
+    if not sheet.problems:
+        _complain_of_unused_vars(sheet, scope)
+    if not sheet.unknown:
+        _complain_of_strange_defaults(sheet, drafts)
     return drafts
+
+
+def _complain_of_unused_vars(sheet: Sheet, scope: Scope) -> None:
+    for name in scope.unused_vars():
+        told = f"vars.{name} is never used: remove it, or write ${{{{ vars.{name} }}}} where it belongs"
+        found = sheet.document.problem(("vars", name), "unused-var", told, severity=Severity.WARNING, at_key=True)
+        sheet.problems.append(found)
+
+
+def _complain_of_strange_defaults(sheet: Sheet, drafts: Sequence[Draft]) -> None:
+    """A default that none of the file's models has reaches no job: it is misspelt."""
+    known = {name for model in {draft.model for draft in drafts} for name in model.schema["properties"]}
+    for name in sheet.defaults.get("params") or {}:
+        if known and name not in known:
+            told = f"{name} is a parameter of no model here{did_you_mean(name, known)}"
+            path: Pointer = ("defaults", "params", name)
+            sheet.problems.append(sheet.document.problem(path, "additionalProperties", told, at_key=True))
+
+
+class _WrongKeyError(ValueError):
+    """A key of a job whose value cannot be used; its problem is noted."""
+
+
+def _or_default(read: Callable[[], _T], default: _D) -> _T | _D:
+    try:
+        return read()
+    except _WrongKeyError:
+        return default
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,90 +134,113 @@ class _Layers:
 
     sheet: Sheet
     name: str
-    defaults: Mapping[str, Any]
-    own: Mapping[str, Any]
 
-    def get(self, key: str, default: Any = None) -> Any:  # noqa: ANN401 - any YAML value
-        value = self.own.get(key, self.defaults.get(key))
-        return default if value is None else value
-
-    def path(self, key: str) -> Pointer:
-        return ("jobs", self.name, key) if key in self.own or key not in self.defaults else ("defaults", key)
+    def get(self, key: str) -> Any:  # noqa: ANN401 - any YAML value
+        return self.sheet.jobs[self.name].get(key, self.sheet.defaults.get(key))
 
     def instances(self, scope: Scope) -> list[Instance]:
         try:
-            matrix = scope.fill(self.get("matrix"))
-            return expand_matrix(matrix)
-        except ExpressionError as error:
-            self._complain(self.path("matrix"), "expression", str(error))
+            return expand_matrix(self._filled("matrix", scope))
+        except _WrongKeyError:
+            pass
         except MatrixError as error:
-            self._complain((*self.path("matrix"), *error.path), "matrix", str(error))
+            self._complain("matrix", str(error), path=("matrix", *error.path))
         return []
 
     def draft(self, instance: Instance, scope: Scope, catalog: Catalog) -> Draft | None:
         job = instance_id(f"{self.sheet.spec}:{self.name}", instance.axes)
         inner = scope.inside(instance.values)
-        model = self._model(inner, catalog, job)
+        before = len(self.sheet.problems)
+        model = _or_default(partial(self._model, inner, catalog, job), None)
         if model is None:
             return None
-        params, origins = self._params()
-        filled: dict[str, Any] = {}
+        given, origins = self._params(model)
         templates: dict[Pointer, Template] = {}
-        is_faulty = False
-        for key, value in params.items():
-            try:
-                filled[key] = inner.fill(value, at=(key,), templates=templates)
-            except ExpressionError as error:
-                is_faulty = True
-                self._complain((*origins[key], key), "expression", str(error), job=job, parameter=(key,))
-        try:
-            tags, outputs, take = (inner.fill(self.get(key)) for key in ("tags", "outputs", "take"))
-        except ExpressionError as error:
-            self._complain(("jobs", self.name), "expression", str(error), job=job)
-            return None
-        return Draft(
+        faults: dict[Pointer, str] = {}
+        params = {key: inner.fill(given[key], at=(key,), templates=templates, faults=faults) for key in given}
+        draft = Draft(
             id=job,
             sheet=self.sheet,
             name=self.name,
             instance=instance,
             model=model,
-            params=model.coerce(filled),
+            params=model.coerce(params),
             templates=templates,
+            unknown=faults.keys(),
             origins=origins,
-            needs=self.get("needs", ()),
-            take=1 if take is None else int(scalar_text(take)),
-            tags=tuple(tag if isinstance(tag, str) else scalar_text(tag) for tag in tags or ()),
-            outputs=outputs,
-            is_faulty=is_faulty,
+            needs=self.get("needs") or (),
+            take=_or_default(partial(self._take, inner, job), 1),
+            tags=_or_default(partial(self._tags, inner, job), ()),
+            outputs=_or_default(partial(self._outputs, inner, job), None),
         )
+        draft.is_faulty = len(self.sheet.problems) > before
+        for pointer, message in faults.items():
+            draft.complain("expression", message, parameter=pointer)
+        return draft
 
-    def _model(self, scope: Scope, catalog: Catalog, job: str) -> Model | None:
-        try:
-            name = scope.fill(self.get("model"))
-        except ExpressionError as error:
-            self._complain(self.path("model"), "expression", str(error), job=job)
-            return None
+    def _filled(self, key: str, scope: Scope, job: str | None = None) -> Any:  # noqa: ANN401 - any YAML value
+        faults: dict[Pointer, str] = {}
+        value = scope.fill(self.get(key), at=(key,), faults=faults)
+        for path, message in faults.items():
+            self._complain("expression", message, path=path, job=job)
+        if faults:
+            raise _WrongKeyError
+        return value
+
+    def _take(self, scope: Scope, job: str) -> int:
+        take = unwrap(self._filled("take", scope, job))
+        if take is None:
+            return 1
+        if isinstance(take, bool) or not isinstance(take, int | float) or take != int(take) or take < 1:
+            self._refuse("take", f"take is {shortened(take)}: a whole number from 1 is needed", job)
+        return int(take)
+
+    def _tags(self, scope: Scope, job: str) -> tuple[str, ...]:
+        tags = self._filled("tags", scope, job)
+        if tags is None:
+            return ()
+        if not isinstance(tags, list) or not all(isinstance(tag, str | int | float | PlainScalar) for tag in tags):
+            self._refuse("tags", f"tags is {shortened(unwrap(tags))}: a list of words is needed", job)
+        return tuple(map(scalar_text, tags))
+
+    def _outputs(self, scope: Scope, job: str) -> str | None:
+        outputs = self._filled("outputs", scope, job)
+        if outputs is not None and (not isinstance(outputs, str) or not outputs):
+            self._refuse("outputs", f"outputs is {shortened(unwrap(outputs))}: a path is needed, as text", job)
+        return outputs
+
+    def _model(self, scope: Scope, catalog: Catalog, job: str) -> Model:
+        name = self._filled("model", scope, job)
         if name is None:
-            self._complain(("jobs", self.name), "required", "has no model: name one here or in defaults", job=job)
-            return None
-        model = catalog.model(str(name))
+            self._complain("required", "has no model: name one here or in defaults", path=("model",), job=job)
+            raise _WrongKeyError
+        model = catalog.model(name) if isinstance(name, str) else None
         if model is None:
             meant = catalog.suggest(str(name))
             told = f"did you mean {meant}?" if meant else f"there are {', '.join(catalog.names())}"
-            self._complain(self.path("model"), "model", f'no model is called "{name}": {told}', job=job)
+            self._complain("model", f"no model is called {shortened(unwrap(name))}: {told}", path=("model",), job=job)
+            raise _WrongKeyError
         return model
 
-    def _params(self) -> tuple[dict[str, Value], dict[str, Pointer]]:
-        """The params, `null` removing what the defaults gave, and where each stands."""
-        given, own = self.defaults.get("params") or {}, self.own.get("params") or {}
+    def _params(self, model: Model) -> tuple[dict[str, Value], dict[str, Pointer]]:
+        """The params, `null` removing what the defaults gave, and where each stands.
+
+        Defaults stand over jobs of several models: each job takes those that its model has.
+        """
+        defaults, own = self.sheet.defaults.get("params") or {}, self.sheet.jobs[self.name].get("params") or {}
+        given = {key: value for key, value in defaults.items() if model.takes(key)}
         merged = {key: value for key, value in {**given, **own}.items() if value is not None}
         origins: dict[str, Pointer] = {
             key: ("jobs", self.name, "params") if key in own else ("defaults", "params") for key in merged
         }
         return merged, origins
 
-    def _complain(
-        self, path: Pointer, rule: str, message: str, *, job: str | None = None, parameter: Pointer | None = None
-    ) -> None:
+    def _refuse(self, key: str, message: str, job: str) -> NoReturn:
+        self._complain("type", message, path=(key,), job=job)
+        raise _WrongKeyError
+
+    def _complain(self, rule: str, message: str, *, path: Pointer = (), job: str | None = None) -> None:
         job = job or f"{self.sheet.spec}:{self.name}"
-        self.sheet.problems.append(self.sheet.document.problem(path, rule, message, job=job, parameter=parameter))
+        where = self.sheet.path_of(self.name, *path)
+        at_key = where == ("jobs", self.name) or path == ("matrix",)  # of the whole matrix, not of its first axis
+        self.sheet.problems.append(self.sheet.document.problem(where, rule, message, at_key=at_key, job=job))

@@ -23,7 +23,7 @@ __all__ = [
 
 _EXPRESSION = re.compile(r"\$\{\{(.*?)\}\}", re.DOTALL)
 _LOOKUP = re.compile(r"(vars|matrix|env)\.([A-Za-z_][A-Za-z0-9_-]*)")
-_JOB = r"(?:(?P<spec>[^\s:\[\]]+):)?(?P<name>[A-Za-z_][A-Za-z0-9_-]*)(?:\[(?P<axes>[^\]]*)\])?"
+_JOB = r"(?:(?P<spec>[^\s:\[\]](?:[^:\[\]]*[^\s:\[\]])?):)?(?P<name>[A-Za-z_][A-Za-z0-9_-]*)(?:\[(?P<axes>[^\]]*)\])?"
 _NEED = re.compile(_JOB)
 _REFERENCE = re.compile(rf"jobs\.{_JOB}\.(?P<field>[a-z_]+)(?:\[(?P<index>[0-9]{{1,4}})\])?")
 _FIELDS = ("url", "urls", "file", "element_id", "task_id")
@@ -48,9 +48,6 @@ class Field:
 
     name: str
     index: int = 0
-
-    def __str__(self) -> str:
-        return f"urls[{self.index}]" if self.name == "urls" else self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +85,8 @@ class Template:
         return tuple(part for part in self.parts if isinstance(part, JobReference))
 
 
-def parse_template(text: str) -> Template | None:
-    """The template that `text` is, or None where it holds no expression. Raises ExpressionError."""
-    if "${{" not in text:
-        return None
+def parse_template(text: str) -> Template:
+    """The template that `text` is: what stands around its expressions as it is. Raises ExpressionError."""
     parts: list[str | Expression] = []
     end = 0
     for match in _EXPRESSION.finditer(text):
@@ -139,32 +134,31 @@ def _parse_axes(axes: str | None, text: str) -> dict[str, str]:
     if axes is None:
         return {}
     pairs = [part.strip().partition("=") for part in axes.split(",")]
-    if not all(name and equals for name, equals, _ in pairs):
+    if not all(name and equals for name, equals, _ in pairs) or len({name for name, _, _ in pairs}) < len(pairs):
         raise ExpressionError(f"{text}: in brackets stand axes, as in [place=city,ratio=16:9]")
     return {name: unquote(value) for name, _, value in pairs}
 
 
-def fill(template: Template, value_of: Callable[[Expression], Any]) -> Any:  # noqa: ANN401 - any YAML value
-    """The value of a template: of the expression itself where it is whole, else text with the values written out.
+def fill(template: Template, value_of: Callable[[Lookup], Any]) -> Any:  # noqa: ANN401 - any YAML value
+    """The value of a template without references: of its lookup where it is whole, else text with values written out.
 
     Raises ExpressionError for a value that cannot stand inside text (a list, a mapping, nothing).
     """
-    if template.is_whole and not isinstance(template.parts[0], str):
-        return value_of(template.parts[0])
-    return "".join(part if isinstance(part, str) else _as_text(part, value_of(part)) for part in template.parts)
+    first = template.parts[0]
+    return value_of(first) if template.is_whole and isinstance(first, Lookup) else str(fill_lookups(template, value_of))
 
 
-def fill_lookups(template: Template, value_of: Callable[[Expression], Any]) -> Template:
+def fill_lookups(template: Template, value_of: Callable[[Lookup], Any]) -> Template:
     """The template with its lookups written out as text, references to other jobs left in. Raises as `fill`."""
     return Template(
         tuple(_as_text(part, value_of(part)) if isinstance(part, Lookup) else part for part in template.parts)
     )
 
 
-def _as_text(expression: Expression, value: Any) -> str:  # noqa: ANN401 - any YAML value
+def _as_text(lookup: Lookup, value: Any) -> str:  # noqa: ANN401 - any YAML value
     if isinstance(value, str):
         return value
     if isinstance(value, bool | int | float | PlainScalar):
         return scalar_text(value)
     kind = "nothing" if value is None else "a list" if isinstance(value, list) else "a mapping"
-    raise ExpressionError(f"{expression.text} is {kind}, which cannot stand inside text")
+    raise ExpressionError(f"{lookup.text} is {kind}, which cannot stand inside text")

@@ -9,18 +9,27 @@ from kirin_batch.jobs import Job, Link, LinkedText
 from kirin_batch.models import ImageForm, classify, decode_base64
 from kirin_batch.pointers import Pointer, value_at
 from kirin_batch.project import Project
-from kirin_batch.specs.checks import output_stem
+from kirin_batch.specs.checks import claim_outputs, output_stem
 from kirin_batch.specs.drafts import Draft
 
 __all__ = ["fingerprint"]
 
 
 def fingerprint(drafts: Iterable[Draft], project: Project) -> dict[str, Job]:
-    """The jobs of drafts that stand behind what they need, without those with faults and those that need them."""
+    """The jobs of drafts that stand behind what they need, without those with faults and those that need them.
+
+    Two jobs whose results would go to one place named by an equal digest are found here: the second is faulty.
+    """
     jobs: dict[str, Job] = {}
+    places: dict[str, str] = {}
     for draft in drafts:
-        if not draft.is_faulty and all(need in jobs for need in draft.needed):
-            jobs[draft.id] = _to_job(draft, project, jobs)
+        if draft.is_faulty or not all(need in jobs for need in draft.needed):
+            continue
+        job = _to_job(draft, project, jobs)
+        if job.result_type != "text":
+            claim_outputs(draft, job.output_stem, places)
+        if not draft.is_faulty:
+            jobs[job.id] = job
     return jobs
 
 

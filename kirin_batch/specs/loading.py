@@ -1,21 +1,20 @@
 """All specs of a project to jobs, with all that is wrong in them at once. The way in to this package."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 from kirin_batch.documents import Document, read_document
 from kirin_batch.errors import UsageError
 from kirin_batch.jobs import Job
-from kirin_batch.models import Catalog, Shape, schema_text
+from kirin_batch.models import Catalog
 from kirin_batch.problems import Problem, Severity
 from kirin_batch.project import Project
 from kirin_batch.specs.checks import check_drafts
-from kirin_batch.specs.drafts import Draft, Sheet, draft_jobs
+from kirin_batch.specs.drafts import Draft, draft_jobs
 from kirin_batch.specs.fingerprints import fingerprint
-from kirin_batch.specs.links import link_drafts, sort_by_need
+from kirin_batch.specs.links import Unknown, link_drafts, sort_by_need
+from kirin_batch.specs.sheets import Sheet, read_sheet, spec_name
 
 __all__ = ["Specs", "load_specs"]
 
@@ -48,29 +47,58 @@ def load_specs(
     """
     paths = _find_files(project, further)
     allowed = {name: environ[name] for name in project.settings.env if name in environ}
-    problems: list[Problem] = []
-    sheets: list[Sheet] = []
-    for path, file in paths.items():
-        document = read_document(path, file)
-        if isinstance(document, Problem):
-            problems.append(document)
-        elif found := _shape_problems(document):
-            problems += found
-        else:
-            sheets.append(Sheet(document, _spec_name(file)))
-    drafts = [draft for sheet in sheets for draft in draft_jobs(sheet, catalog, allowed)]
-    drafts = _unique(drafts)
-    link_drafts(drafts)
+    problems, sheets, unread = _read(project, paths)
+    drafts = _unique(draft for sheet in sheets for draft in draft_jobs(sheet, catalog, allowed))
+    link_drafts(drafts, Unknown.of(sheets, specs=unread))
     ordered = sort_by_need(drafts)
     check_drafts(drafts, project)
-    problems += [problem for sheet in sheets for problem in sheet.problems]
     jobs = fingerprint(ordered, project)
+    problems += [problem for sheet in sheets for problem in sheet.problems]
     return Specs(
         files=tuple(paths.values()),
         jobs=jobs,
         job_files=tuple(draft.sheet.document.file for draft in drafts),
-        problems=tuple(sorted(problems, key=_place)),
+        problems=_once(problems),
     )
+
+
+def _read(project: Project, paths: Mapping[Path, str]) -> tuple[list[Problem], list[Sheet], list[str]]:
+    """The sheets of all files, and the specs that are none, with why."""
+    problems: list[Problem] = []
+    sheets: list[Sheet] = []
+    unread: list[str] = []
+    for path, file in paths.items():
+        document = _read_file(project, path, file)
+        if isinstance(document, Problem):
+            problems.append(document)
+            unread.append(spec_name(file))
+        else:
+            sheets.append(read_sheet(document))
+    return problems, sheets, unread
+
+
+def _read_file(project: Project, path: Path, file: str) -> Document | Problem:
+    name = spec_name(file)
+    if not name.isprintable() or any(char in ":[]" for char in name):
+        shown = file.encode(errors="backslashreplace").decode()
+        told = (
+            "the name of a spec is part of its jobs' ids: rename the file, without : [ ] and characters that are none"
+        )
+        return Problem(shown, 1, 1, Severity.ERROR, "file-name", told)
+    if not project.is_inside(path):
+        told = (
+            "is a link that leads out of the project: move the file inside, or set `allow_outside: true` in kirin.yaml"
+        )
+        return Problem(file, 1, 1, Severity.ERROR, "outside", told)
+    return read_document(path, file)
+
+
+def _once(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """Problems by place; a fault in defaults or a matrix is one problem, not one for each job that it is in."""
+    found: dict[tuple[str, int, int, str, str], Problem] = {}
+    for problem in sorted(problems, key=_place):
+        found.setdefault((*_place(problem), problem.rule, problem.message), problem)
+    return tuple(found.values())
 
 
 def _place(problem: Problem) -> tuple[str, int, int]:
@@ -82,30 +110,16 @@ def _find_files(project: Project, further: Sequence[Path]) -> dict[Path, str]:
     for pattern in project.settings.specs:
         if Path(pattern).is_absolute() or ".." in Path(pattern).parts:
             raise UsageError(f"specs: {pattern} leads out of the project: name a place below its root")
-        found.update(path for path in project.root.glob(pattern) if path.is_file())
+        try:
+            found.update(path for path in project.root.glob(pattern) if path.is_file())
+        except (IndexError, ValueError) as error:  # of `.`, in Python 3.11; of `**.yaml`
+            raise UsageError(f"specs: {pattern} is no pattern: write specs/**/*.yaml, say") from error
     for path in further:
-        if not project.is_inside(path):
+        below = path if path.is_relative_to(project.root) else path.resolve()
+        if not below.is_relative_to(project.root):
             raise UsageError(f"{path} is outside the project {project.root}: name its folder with --project")
-        found.add(path.resolve() if not path.is_relative_to(project.root) else path)
-    inside = sorted(path for path in found if project.is_inside(path))
-    return {path: path.relative_to(project.root).as_posix() for path in inside}
-
-
-def _spec_name(file: str) -> str:
-    return file.removeprefix("specs/").rpartition(".")[0]
-
-
-def _shape_problems(document: Document) -> list[Problem]:
-    shape = _envelope()
-    return [
-        document.problem(v.pointer, v.rule, v.message, at_key=v.key) for v in shape.check(shape.coerce(document.value))
-    ]
-
-
-@cache
-def _envelope() -> Shape:
-    """The schema of a spec without what it says of each model's params: those are checked when they are filled in."""
-    return Shape({key: part for key, part in json.loads(schema_text("spec")).items() if key != "allOf"})
+        found.add(below)
+    return {path: path.relative_to(project.root).as_posix() for path in sorted(found)}
 
 
 def _unique(drafts: Iterable[Draft]) -> list[Draft]:

@@ -1,14 +1,13 @@
 """What `vars`, `matrix` and `env` mean at one place of a spec. References to other jobs stay as they are."""
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any
 
 from kirin_batch.models.messages import closest_name
 from kirin_batch.pointers import Pointer
 from kirin_batch.specs.expressions import (
-    Expression,
     ExpressionError,
-    JobReference,
     Lookup,
     Template,
     fill,
@@ -17,6 +16,11 @@ from kirin_batch.specs.expressions import (
 )
 
 __all__ = ["Scope", "did_you_mean"]
+
+_NODE_COST = 500  # a text however short, a number, a list
+_LARGEST = 64_000_000  # characters in all, and a picture in Base64 has at most 14 million
+_DEEPEST = 100  # levels, as in YAML files
+_LONGEST_CHAIN = 50
 
 
 class Scope:
@@ -34,7 +38,8 @@ class Scope:
         self._environ = environ
         self._matrix = matrix
         self._used: set[str] = set() if used is None else used
-        self._open: list[str] = []
+        self._open: list[str] = []  # the vars that are being filled, outermost first
+        self._grown = 0
 
     def inside(self, matrix: Mapping[str, Any]) -> "Scope":
         """The scope of one instance of a matrix."""
@@ -44,50 +49,76 @@ class Scope:
         """The vars that nothing asked for, in order."""
         return [name for name in self._vars if name not in self._used]
 
-    def fill(self, value: Any, *, at: Pointer = (), templates: dict[Pointer, Template] | None = None) -> Any:  # noqa: ANN401 - any YAML value
-        """`value` with its expressions replaced, at every depth.
+    def fill(
+        self,
+        value: Any,  # noqa: ANN401 - any YAML value
+        *,
+        at: Pointer = (),
+        templates: dict[Pointer, Template] | None = None,
+        faults: dict[Pointer, str] | None = None,
+    ) -> Any:  # noqa: ANN401 - any YAML value
+        """`value` with its expressions replaced, at every depth; `at` is its own place.
 
         Where a text refers to other jobs, it stays text, and its template goes into `templates` under its pointer;
-        without `templates` such a reference is an ExpressionError, as are unknown names.
+        without `templates` such a reference is a fault, as are unknown names. A text with a fault stays as it is, and
+        what is wrong goes into `faults` under its pointer; without `faults` it is raised as an ExpressionError.
         """
-        if isinstance(value, str):
-            template = parse_template(value)
-            return value if template is None else self._fill_template(template, at, templates)
+        if self._open:
+            self._grow(value, at)
         if isinstance(value, dict):
-            return {key: self.fill(item, at=(*at, key), templates=templates) for key, item in value.items()}
+            return {
+                key: self.fill(item, at=(*at, key), templates=templates, faults=faults) for key, item in value.items()
+            }
         if isinstance(value, list):
-            return [self.fill(item, at=(*at, index), templates=templates) for index, item in enumerate(value)]
-        return value
+            return [
+                self.fill(item, at=(*at, index), templates=templates, faults=faults) for index, item in enumerate(value)
+            ]
+        if not isinstance(value, str) or "${{" not in value:
+            return value
+        try:
+            return self._fill_text(value, at, templates)
+        except ExpressionError as error:
+            if faults is None:
+                raise
+            faults[at] = str(error)
+            return value
 
-    def _fill_template(self, template: Template, at: Pointer, templates: dict[Pointer, Template] | None) -> Any:  # noqa: ANN401 - any YAML value
+    def _grow(self, value: Any, at: Pointer) -> None:  # noqa: ANN401 - any YAML value
+        """Count what vars made of vars yield: a few lines of them can stand for gigabytes, as aliases can."""
+        self._grown += _NODE_COST + (len(value) if isinstance(value, str) else 0)
+        if self._grown > _LARGEST or len(at) > _DEEPEST or len(self._open) > _LONGEST_CHAIN:
+            raise ExpressionError(f"vars.{self._open[0]} grows beyond all measure: vars in vars in vars")
+
+    def _fill_text(self, text: str, at: Pointer, templates: dict[Pointer, Template] | None) -> Any:  # noqa: ANN401 - any YAML value
+        template = parse_template(text)
+        value_of = partial(self._value, at=at)
         if not template.references:
-            return fill(template, self._value)
+            return fill(template, value_of)
         if templates is None:
-            text = template.references[0].text
-            raise ExpressionError(f"{text}: other jobs can be referred to in params only")
-        templates[at] = fill_lookups(template, self._value)
+            raise ExpressionError(f"{template.references[0].text}: other jobs can be referred to in params only")
+        templates[at] = fill_lookups(template, value_of)
         return str(templates[at])
 
-    def _value(self, expression: Expression) -> Any:  # noqa: ANN401 - any YAML value
-        if isinstance(expression, JobReference):
-            raise ExpressionError(f"{expression.text}: other jobs can be referred to in params only")
-        match expression.source:
+    def _value(self, lookup: Lookup, at: Pointer) -> Any:  # noqa: ANN401 - any YAML value
+        match lookup.source:
             case "vars":
-                return self._var(expression)
+                return self._var(lookup, at)
             case "matrix":
-                return self._matrix_value(expression)
+                return self._matrix_value(lookup)
             case _:
-                return self._env_value(expression)
+                return self._env_value(lookup)
 
-    def _var(self, lookup: Lookup) -> Any:  # noqa: ANN401 - any YAML value
+    def _var(self, lookup: Lookup, at: Pointer) -> Any:  # noqa: ANN401 - any YAML value
         if lookup.name not in self._vars:
             raise ExpressionError(f"{lookup.text}: vars has no {lookup.name}{did_you_mean(lookup.name, self._vars)}")
         if lookup.name in self._open:
             raise ExpressionError(f"{lookup.text}: vars.{lookup.name} is made of itself")
         self._used.add(lookup.name)
+        if not self._open:
+            self._grown = 0
         self._open.append(lookup.name)
         try:
-            return self.fill(self._vars[lookup.name])
+            return self.fill(self._vars[lookup.name], at=at)
         finally:
             self._open.pop()
 
@@ -103,7 +134,10 @@ class Scope:
     def _env_value(self, lookup: Lookup) -> str:
         if lookup.name not in self._environ:
             raise ExpressionError(f"{lookup.text}: the variable is not set, or not listed under `env:` in kirin.yaml")
-        return self._environ[lookup.name]
+        text = self._environ[lookup.name]
+        if not text.isprintable() and any("\ud800" <= char <= "\udfff" for char in text):
+            raise ExpressionError(f"{lookup.text}: the variable holds bytes that are no UTF-8")
+        return text
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

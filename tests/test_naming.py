@@ -1,0 +1,91 @@
+"""Where results lie: templates filled, and names that every system takes."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kirin_batch.naming import TemplateError, fill_output_template, output_path
+
+VALUES = {
+    "spec": "examples/launch",
+    "job": "poster[ratio=16:9]",
+    "model": "kirin_v2_image",
+    "digest": "ab",
+    "take": "2",
+}
+WHOLE = "{spec}/{job}/{model}-{digest}-{take}"
+
+
+@pytest.mark.parametrize(
+    ("template", "filled"),
+    [
+        ("outputs/{spec}/{job}/{index}{ext}", "outputs/examples/launch/poster[ratio=16-9]/{index}{ext}"),
+        ("results", "results/examples/launch/poster[ratio=16-9]/{index}{ext}"),
+        ("results/", "results/examples/launch/poster[ratio=16-9]/{index}{ext}"),
+        ("{model}/{digest}-{take}-{index}", "kirin_v2_image/ab-2-{index}{ext}"),
+        ("out/{job}/", "out/poster[ratio=16-9]/{index}{ext}"),
+        ("out/{job}", "out/poster[ratio=16-9]{ext}"),
+        ("ünder/{take}{ext}", "ünder/2{ext}"),
+    ],
+)
+def test_a_template_is_filled_but_for_what_a_result_brings(template: str, filled: str) -> None:
+    assert fill_output_template(template, VALUES) == filled
+
+
+def test_the_path_of_a_result_has_its_number_and_its_ending() -> None:
+    assert output_path("out/{index}{ext}", index=12, ext=".mp4") == "out/12.mp4"
+
+
+@pytest.mark.parametrize(
+    ("template", "message"),
+    [
+        ("out/{name}", "outputs has no {name}: take {spec}, {job}, {model}, {digest}, {take}, {index}, {ext}"),
+        ("out/{}", "outputs has no {}"),
+        ("out/{job", "outputs has '{', which no file name may hold"),
+        ("out\\{job}", "outputs has '\\\\', which no file name may hold"),
+        ("out/{job}\n", "outputs has '\\n', which no file name may hold"),
+    ],
+)
+def test_a_template_that_names_no_place_is_told(template: str, message: str) -> None:
+    with pytest.raises(TemplateError, match="^" + re.escape(message)):
+        fill_output_template(template, VALUES)
+
+
+@pytest.mark.parametrize(
+    ("job", "name"),
+    [
+        ("a/b", "a-b"),
+        ('<>:"|?*\\{}', "----------"),
+        ("tail. .", "tail"),
+        ("...", "-"),
+        ("", "-"),
+        ("CON", "CON-"),
+        ("nul.x", "nul.x-"),
+        ("console", "console"),
+        (".hidden", ".hidden"),
+    ],
+)
+def test_a_name_is_one_that_every_system_takes(job: str, name: str) -> None:
+    filled = fill_output_template("out/{job}/{index}", VALUES | {"job": job})
+    assert filled == f"out/{name}/{{index}}{{ext}}"
+
+
+def test_long_names_are_cut_and_stay_apart() -> None:
+    one = fill_output_template("{job}{index}{ext}", VALUES | {"job": "ü" * 300 + "1"})
+    two = fill_output_template("{job}{index}{ext}", VALUES | {"job": "ü" * 300 + "2"})
+    assert one != two
+    assert one.startswith("ü" * 75 + "~")
+    assert one.endswith("{index}{ext}")
+    early = fill_output_template("{index}-{job}", VALUES | {"job": "x" * 300})
+    assert early.count("{index}") == 1
+
+
+@given(st.fixed_dictionaries({name: st.text(st.characters(codec="utf-8")) for name in VALUES}))
+def test_no_value_leads_out_of_the_folder_or_makes_a_name_too_long(values: dict[str, str]) -> None:
+    path = output_path(fill_output_template(f"out/{WHOLE}", values), index=1, ext=".png")
+    parts = path.split("/")
+    assert parts[0] == "out"
+    assert all(part.strip(". ") != "" and len(part.encode()) <= 255 for part in parts)
+    assert re.search(r'[<>:"|?*\\{}\x00-\x1f\x7f]', path) is None
