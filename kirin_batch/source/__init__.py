@@ -7,6 +7,18 @@ with problems are asked for places.
 from kirin_batch.source.errors import Place, YamlError
 from kirin_batch.source.loading import load_yaml
 from kirin_batch.source.places import Places
+from kirin_batch.source.scalars import resolve_plain
 from kirin_batch.source.values import Json, PlainScalar, Value, scalar_text, unwrap
 
-__all__ = ["Json", "Place", "Places", "PlainScalar", "Value", "YamlError", "load_yaml", "scalar_text", "unwrap"]
+__all__ = [
+    "Json",
+    "Place",
+    "Places",
+    "PlainScalar",
+    "Value",
+    "YamlError",
+    "load_yaml",
+    "resolve_plain",
+    "scalar_text",
+    "unwrap",
+]

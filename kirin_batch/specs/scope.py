@@ -6,6 +6,7 @@ from typing import Any
 
 from kirin_batch.models.messages import closest_name
 from kirin_batch.pointers import Pointer
+from kirin_batch.source import Value, resolve_plain
 from kirin_batch.specs.expressions import (
     ExpressionError,
     Lookup,
@@ -131,13 +132,18 @@ class Scope:
             )
         return self._matrix[lookup.name]
 
-    def _env_value(self, lookup: Lookup) -> str:
+    def _env_value(self, lookup: Lookup) -> Value:
+        """The variable as an unquoted scalar would be: `3` is a number, and still text where a schema wants text."""
         if lookup.name not in self._environ:
             raise ExpressionError(f"{lookup.text}: the variable is not set, or not listed under `env:` in kirin.yaml")
         text = self._environ[lookup.name]
         if not text.isprintable() and any("\ud800" <= char <= "\udfff" for char in text):
             raise ExpressionError(f"{lookup.text}: the variable holds bytes that are no UTF-8")
-        return text
+        try:
+            value = resolve_plain(text)
+        except ValueError:
+            return text  # too many digits for a number
+        return text if value is None else value
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -162,11 +162,19 @@ def test_only_the_listed_variables_reach_a_spec(tmp_path: Path) -> None:
     assert "secret" not in problem.message
 
 
-@pytest.mark.parametrize(("value", "message"), [("3", "without quotes"), ("\udcff", "no UTF-8")])
-def test_a_variable_is_text_whatever_it_holds(tmp_path: Path, value: str, message: str) -> None:
-    save_specs(
-        tmp_path, {"specs/a.yaml": spec_of('hero: {model: kirin_v2_image, params: {prompt: a, n: "${{ env.N }}"}}')}
-    )
+def test_a_variable_means_what_it_would_unquoted(tmp_path: Path) -> None:
+    text = spec_of('hero: {model: kirin_v2_image, params: {prompt: "${{ env.P }}", n: "${{ env.N }}"}}')
+    save_specs(tmp_path, {"specs/a.yaml": text})
+    project = Project(tmp_path.resolve(), Settings(env=("N", "P")))
+    for prompt in ("007", "true", "~", "9" * 300, "a fox"):
+        specs = load_specs(project, CATALOG, environ={"N": "3", "P": prompt})
+        assert specs.jobs["a:hero"].params == {"prompt": prompt, "n": 3}
+
+
+@pytest.mark.parametrize(("value", "message"), [("many", "whole number"), ("\udcff", "no UTF-8")])
+def test_a_variable_that_does_not_fit_is_a_problem(tmp_path: Path, value: str, message: str) -> None:
+    text = spec_of('hero: {model: kirin_v2_image, params: {prompt: a, n: "${{ env.N }}"}}')
+    save_specs(tmp_path, {"specs/a.yaml": text})
     specs = load_specs(Project(tmp_path.resolve(), Settings(env=("N",))), CATALOG, environ={"N": value})
     assert message in only_problem(specs).message
 
