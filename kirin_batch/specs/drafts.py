@@ -17,6 +17,7 @@ from kirin_batch.problems import Pointer, Severity
 from kirin_batch.source import PlainScalar, Value, scalar_text, unwrap
 from kirin_batch.specs.expressions import Template
 from kirin_batch.specs.matrix import Instance, MatrixError, expand_matrix, instance_id
+from kirin_batch.specs.origins import written_at
 from kirin_batch.specs.scope import Scope, did_you_mean
 from kirin_batch.specs.sheets import Sheet
 
@@ -70,7 +71,9 @@ class Draft:
     ) -> None:
         """Note a problem at a parameter, or at another key of the job; where there is neither, at the job's name."""
         if parameter:
-            where = (*self.origins.get(str(parameter[0]), ("jobs", self.name, "params")), *parameter)
+            stands = (*self.origins.get(str(parameter[0]), ("jobs", self.name, "params")), *parameter)
+            is_readable = parameter not in self.unknown  # else the fault is in the expression itself
+            where = written_at(self.sheet, self.name, self.instance, stands) if is_readable else stands
         else:
             where = self.sheet.path_of(self.name, *(path if parameter is None else ("params",)))
             at_key = at_key or parameter is not None or where == ("jobs", self.name)

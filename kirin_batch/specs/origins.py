@@ -1,0 +1,84 @@
+"""Where a value is really written: behind `${{ matrix.X }}` and `${{ vars.X }}` stands what they mean.
+
+Looked up only where a problem is told, so that specs without problems pay nothing for it.
+"""
+
+from typing import Any
+
+from kirin_batch.pointers import Pointer
+from kirin_batch.source import unwrap
+from kirin_batch.specs.expressions import ExpressionError, Lookup, parse_template
+from kirin_batch.specs.matrix import Instance
+from kirin_batch.specs.sheets import Sheet
+
+__all__ = ["written_at"]
+
+_LONGEST_CHAIN = 50  # of vars that stand for vars; more of them are refused where they are filled in
+
+
+def written_at(sheet: Sheet, job: str, instance: Instance, path: Pointer) -> Pointer:
+    """The place in the sheet's file where the value at `path` is written, for this instance of the job.
+
+    A text that is more than one whole expression is written where it stands.
+    """
+    for _ in range(_LONGEST_CHAIN):
+        lookup, rest = _find_lookup(sheet.document.value, path)
+        if lookup is None:
+            return path
+        meant = _meaning(sheet, job, instance, lookup)
+        if meant is None:
+            return path
+        path = (*meant, *rest)
+    return path
+
+
+def _find_lookup(value: Any, path: Pointer) -> tuple[Lookup | None, Pointer]:  # noqa: ANN401 - any YAML value
+    """The expression that stands at `path` or above it, and what of the path lies inside its value."""
+    for depth, step in enumerate((*path, None)):
+        if isinstance(value, str):
+            return _as_lookup(value), path[depth:]
+        if step is None or not _has(value, step):
+            break
+        value = value[step]
+    return None, ()
+
+
+def _as_lookup(text: str) -> Lookup | None:
+    try:
+        template = parse_template(text)
+    except ExpressionError:
+        return None
+    whole = template.parts[0] if template.is_whole else None
+    return whole if isinstance(whole, Lookup) else None
+
+
+def _has(value: Any, step: str | int) -> bool:  # noqa: ANN401 - any YAML value
+    if isinstance(value, dict):
+        return step in value
+    return isinstance(value, list) and isinstance(step, int) and step < len(value)
+
+
+def _meaning(sheet: Sheet, job: str, instance: Instance, lookup: Lookup) -> Pointer | None:
+    """Where the value of a lookup stands; None for the environment, which has no line."""
+    if lookup.source == "vars":
+        return ("vars", lookup.name)
+    if lookup.source == "matrix":
+        return (*sheet.path_of(job, "matrix"), *_place_in_matrix(sheet, job, instance, lookup.name))
+    return None
+
+
+def _place_in_matrix(sheet: Sheet, job: str, instance: Instance, name: str) -> Pointer:
+    """Where the instance's value of `name` stands in the matrix, as far as it is written there."""
+    matrix: Any = sheet.jobs[job].get("matrix", sheet.defaults.get("matrix"))
+    if not isinstance(matrix, dict) or name not in instance.values:
+        return ()
+    wanted = unwrap(instance.values[name])
+    if name in matrix:
+        values = matrix[name] if isinstance(matrix[name], list) else []
+        index = next((index for index, value in enumerate(values) if unwrap(value) == wanted), None)
+        return (name,) if index is None else (name, index)
+    entries = matrix["include"] if isinstance(matrix.get("include"), list) else []
+    for index, entry in enumerate(entries):
+        if isinstance(entry, dict) and name in entry and unwrap(entry[name]) == wanted:
+            return ("include", index, name)
+    return ()
