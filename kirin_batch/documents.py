@@ -3,11 +3,15 @@
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
+from stat import S_ISREG
+from typing import Final
 
 from kirin_batch.problems import Pointer, Problem, Severity, json_pointer, one_line
 from kirin_batch.source import Places, Value, YamlError, load_yaml
 
 __all__ = ["Document", "read_document"]
+
+_MEGABYTE: Final = 1024 * 1024
 
 
 class Document:
@@ -17,12 +21,12 @@ class Document:
         """Raises YamlError."""
         self.path = path
         self.file = file
-        self.value: Value = load_yaml(data)
+        self.value: Value = load_yaml(data, max_bytes=len(data))  # how much is read, the caller knows
         self._data = data
 
     @cached_property
     def _places(self) -> Places:
-        return Places.of(self._data)
+        return Places.of(self._data, max_bytes=len(self._data))
 
     def problem(  # noqa: PLR0913 - they are the fields of a Problem
         self,
@@ -41,11 +45,26 @@ class Document:
         return Problem(self.file, place.line, place.column, severity, rule, one_line(message), job, pointer)
 
 
-def read_document(path: Path, file: str) -> Document | Problem:
-    """The document of a file, or why there is none."""
+def read_document(path: Path, file: str, *, max_mb: float = 8.0, remedy: str = "make it smaller") -> Document | Problem:
+    """The document of a file, or why there is none.
+
+    A file of more than `max_mb` megabytes (1,048,576 bytes each) is not read; `remedy` tells people what to do then.
+    """
     try:
-        return Document(path, file, path.read_bytes())
+        unfit = _why_unread(path, max_mb=max_mb, remedy=remedy)
+        return Problem(file, 1, 1, Severity.ERROR, *unfit) if unfit else Document(path, file, path.read_bytes())
     except OSError as error:
         return Problem(file, 1, 1, Severity.ERROR, "file", f"cannot be read: {error.strerror}")
     except YamlError as error:
         return Problem(file, error.line, error.column, Severity.ERROR, "yaml", error.message)
+
+
+def _why_unread(path: Path, *, max_mb: float, remedy: str) -> tuple[str, str] | None:
+    """Rule and message for what reading would wait for without end (a pipe), or fill the memory with."""
+    status = path.stat()
+    if not S_ISREG(status.st_mode):
+        return "file", "is no file"
+    if status.st_size > max_mb * _MEGABYTE:
+        told = f"has {status.st_size / _MEGABYTE:,.1f} MB ({status.st_size:,} bytes), more than the limit"
+        return "file-size", f"{told} of {max_mb:g} MB: {remedy}"
+    return None

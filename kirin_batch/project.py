@@ -36,6 +36,7 @@ class Settings:
 
     namespace: str = ""
     specs: tuple[str, ...] = _DEFAULT_SPECS
+    spec_max_mb: float = 8.0
     outputs: str = "outputs/{spec}/{job}/{index}{ext}"
     schemas: tuple[str, ...] = ()
     base_url: str = "https://cloud.vtrix.ai"
@@ -135,6 +136,7 @@ def _settings_of(said: dict[str, Any]) -> Settings:
     return Settings(
         namespace=said.get("namespace", ""),
         specs=tuple(said.get("specs", _DEFAULT_SPECS)),
+        spec_max_mb=float(said.get("spec_max_mb", defaults.spec_max_mb)),
         outputs=said.get("outputs", defaults.outputs),
         schemas=tuple(said.get("schemas", ())),
         base_url=gateway.get("base_url", defaults.base_url),

@@ -12,6 +12,7 @@ ALL = """\
 version: 1
 namespace: shop
 specs: [jobs/*.yaml]
+spec_max_mb: 0.5
 outputs: results/{job}/
 schemas: [more]
 env: [MOOD]
@@ -45,6 +46,7 @@ def test_kirin_yaml_sets_everything(tmp_path: Path) -> None:
     assert load_text(tmp_path, ALL) == Settings(
         namespace="shop",
         specs=("jobs/*.yaml",),
+        spec_max_mb=0.5,
         outputs="results/{job}/",
         schemas=("more",),
         base_url="http://localhost:8080",
@@ -109,6 +111,8 @@ def test_a_wrong_amount_in_the_environment_is_an_error(tmp_path: Path, text: str
     [
         ("version: 2", (1, 10), "const", "version is 2: 1 is the only value"),
         ("\noutput: x", (2, 1), "additionalProperties", "did you mean outputs?"),
+        ("spec_max_mb: 0", (1, 14), "exclusiveMinimum", "spec_max_mb is 0: more than 0"),
+        ("spec_max_mb: 8MB", (1, 14), "type", "a number is needed"),
         ("limits:\n  image: 0", (2, 10), "minimum", "limits.image is 0: at least 1"),
         ('retries: "3"', (1, 10), "type", "write it without quotes"),
         ("- a", (1, 1), "type", "a mapping is needed"),

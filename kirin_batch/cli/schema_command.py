@@ -5,8 +5,10 @@ import json
 import click
 
 from kirin_batch.cli.shared import ProjectCommand, Shared, common_options, pass_shared
+from kirin_batch.commands.workspace import load_catalog
 from kirin_batch.errors import ExitCode, UsageError
 from kirin_batch.models import Catalog, SchemaError, schema_text
+from kirin_batch.models.editor import spec_schema
 
 __all__ = ["command"]
 
@@ -25,9 +27,10 @@ Examples:
 def command(shared: Shared, name: str | None) -> int:
     """Print the JSON Schema of MODEL, or list the models.
 
-    MODEL may also be spec, project, manifest or lock: the files that the program reads and writes.
+    MODEL may also be spec, project, manifest or lock: the files that the program reads and writes. The schema of a
+    spec is for editors and knows the project's own models too; model is what the schema of a model must satisfy.
     """
-    catalog = _catalog(shared)
+    catalog = load_catalog(shared.project())
     if name is not None:
         click.echo(_text(catalog, name).rstrip("\n"))
     elif shared.is_json:
@@ -41,18 +44,16 @@ def command(shared: Shared, name: str | None) -> int:
     return ExitCode.DONE
 
 
-def _catalog(shared: Shared) -> Catalog:
-    project = shared.project()
-    return Catalog.load([project.root / folder for folder in project.settings.schemas])
-
-
 def _text(catalog: Catalog, name: str) -> str:
+    if name == "spec":
+        return spec_schema(catalog)
     if model := catalog.model(name):
         return json.dumps(model.schema, indent=2, ensure_ascii=False)
     try:
         return schema_text(name)
     except SchemaError as error:
-        raise UsageError(str(error)) from error
+        meant = catalog.suggest(name)
+        raise UsageError(f"there is no schema {name}: did you mean {meant}?" if meant else str(error)) from error
 
 
 def _facts(catalog: Catalog, name: str) -> dict[str, str]:

@@ -4,7 +4,7 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,13 +12,21 @@ from typing import Any, TypeVar
 
 import click
 
-from kirin_batch.cli.problems_text import problem_as_json, problem_line
+from kirin_batch.cli.problems_text import problem_as_json, problem_texts
 from kirin_batch.commands.workspace import Selection, SpecsInvalidError, Workspace, open_project, open_workspace
 from kirin_batch.errors import KirinError
 from kirin_batch.problems import Problem
 from kirin_batch.project import InvalidSettingsError, Project
 
-__all__ = ["ProjectCommand", "Shared", "common_options", "pass_shared", "paths_argument", "selection_options"]
+__all__ = [
+    "ProjectCommand",
+    "Shared",
+    "common_options",
+    "common_options_with",
+    "pass_shared",
+    "paths_argument",
+    "selection_options",
+]
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -99,9 +107,9 @@ def _tell_error(shared: Shared, error: KirinError) -> None:
     if shared.is_json:
         told = {"error": str(error), "problems": [problem_as_json(problem) for problem in problems]}
         shared.print_json({"jobs": [], "summary": {}, **told})
-    if isinstance(error, SpecsInvalidError):
-        for problem in problems:
-            shared.print_note(problem_line(problem))
+    if isinstance(error, SpecsInvalidError) and not shared.quiet:
+        for text in problem_texts(problems, error.project):
+            shared.print_note(text)
 
 
 pass_shared = click.make_pass_decorator(Shared, ensure=True)
@@ -129,27 +137,26 @@ def paths_argument(function: _Function) -> _Function:
     return click.argument("paths", nargs=-1, metavar="[PATH]...", type=click.Path(path_type=Path))(function)
 
 
-common_options = _stack(
-    _option(
-        "-C",
-        "--project",
-        "folder",
-        type=click.Path(path_type=Path),
-        metavar="DIR",
-        help="The project's root. [default: the nearest folder upwards with a kirin.yaml, else this one]",
-    ),
-    _option(
-        "--format",
-        "form",
-        type=click.Choice(("text", "json")),
-        default="text",
-        help="For people, or one JSON document on stdout.",
-    ),
-    _option("-q", "--quiet", is_flag=True, help="Print one line."),
-    _option("-v", "--verbose", is_flag=True, help="Tell more."),
-    _option("--no-color", is_flag=True, help="No colours; NO_COLOR does the same."),
-    _option("--log-file", type=click.Path(path_type=Path), metavar="FILE", help="Log every request to a file."),
-)
+def common_options_with(forms: Sequence[str], *, told: str) -> Callable[[_Function], _Function]:
+    """`common_options` for a command whose `--format` has further forms; the first is the default, `told` its help."""
+    return _stack(
+        _option(
+            "-C",
+            "--project",
+            "folder",
+            type=click.Path(path_type=Path),
+            metavar="DIR",
+            help="The project's root. [default: the nearest folder upwards with a kirin.yaml, else this one]",
+        ),
+        _option("--format", "form", type=click.Choice(forms), default=forms[0], help=told),
+        _option("-q", "--quiet", is_flag=True, help="Print one line."),
+        _option("-v", "--verbose", is_flag=True, help="Tell more."),
+        _option("--no-color", is_flag=True, help="No colours; NO_COLOR does the same."),
+        _option("--log-file", type=click.Path(path_type=Path), metavar="FILE", help="Log every request to a file."),
+    )
+
+
+common_options = common_options_with(("text", "json"), told="For people, or one JSON document on stdout.")
 """What every command takes: `-C`, `--format`, `-q`, `-v`, `--no-color`, `--log-file`."""
 
 selection_options = _stack(

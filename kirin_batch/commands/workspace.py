@@ -14,16 +14,26 @@ from kirin_batch.project import Project, load_project
 from kirin_batch.records import Record, Status
 from kirin_batch.specs.loading import Specs, load_specs
 
-__all__ = ["Selection", "SpecsInvalidError", "Workspace", "is_under", "open_project", "open_workspace"]
+__all__ = [
+    "Selection",
+    "SpecsInvalidError",
+    "Workspace",
+    "is_under",
+    "load_catalog",
+    "open_project",
+    "open_workspace",
+    "project_with_defaults",
+]
 
 
 class SpecsInvalidError(KirinError):
-    """The specs have errors; `problems` holds all, warnings too. Nothing was sent or written."""
+    """The specs of `project` have errors; `problems` holds all, warnings too. Nothing was sent or written."""
 
-    def __init__(self, problems: tuple[Problem, ...]) -> None:
+    def __init__(self, problems: tuple[Problem, ...], project: Project) -> None:
         errors = sum(problem.severity is Severity.ERROR for problem in problems)
         super().__init__(f"the specs have {errors} {'error' if errors == 1 else 'errors'}: nothing was sent")
         self.problems = problems
+        self.project = project
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +67,7 @@ class Workspace:
     def require_valid(self) -> None:
         """Raises SpecsInvalidError where any spec of the project has an error."""
         if not self.specs.is_valid:
-            raise SpecsInvalidError(self.specs.problems)
+            raise SpecsInvalidError(self.specs.problems, self.project)
 
     def require_known(self, selection: Selection) -> None:
         """Raises UsageError where a name or pattern meets no job, as a mistyped one does."""
@@ -80,24 +90,54 @@ def open_project(folder: Path | None) -> Project:
     return load_project(folder or Path.cwd(), is_root=folder is not None)
 
 
+def project_with_defaults(folder: Path | None) -> Project:
+    """The project of `folder`, or of the working directory, as far as it is known where its kirin.yaml is wrong."""
+    start = (folder or Path.cwd()).resolve()
+    candidates = () if folder else (start, *start.parents)
+    return Project(next((path for path in candidates if (path / "kirin.yaml").is_file()), start))
+
+
 def open_workspace(project: Project, paths: Iterable[Path] = ()) -> Workspace:
     """Read the specs of a project, those that `paths` names included though its `specs:` may not.
 
-    Raises UsageError for a path that is not there or outside, SchemaError for a wrong schema of a further model.
+    Paths count from the working directory; one that is not there, or not in the project, counts from its root,
+    as users of `git -C` expect.
+    Raises UsageError for a path that is not there or outside, and as `load_catalog`.
     """
     files, folders = [], []
     for path in paths:
-        whole = Path(os.path.abspath(path))  # noqa: PTH100 - as the user wrote it: links inside a project stay links
-        if not whole.exists():
-            raise UsageError(f"{path} is not there")
-        name = _below(project, whole)
-        if name is None or not project.is_inside(whole):
-            raise UsageError(f"{path} is outside the project {project.root}: name its folder with --project")
+        whole, name = _find(project, path)
         files += _specs_in(project, whole) if whole.is_dir() else [whole]
         folders.append(name)
-    catalog = Catalog.load([project.root / folder for folder in project.settings.schemas])
+    catalog = load_catalog(project)
     specs = load_specs(project, catalog, environ=os.environ, further=files)
     return Workspace(project, catalog, specs, tuple(folders))
+
+
+def load_catalog(project: Project) -> Catalog:
+    """The models of a project: the bundled ones, and those of the folders that `schemas:` names.
+
+    Raises UsageError for a folder outside the project, SchemaError for a wrong schema.
+    """
+    folders = list(dict.fromkeys(project.root / folder for folder in project.settings.schemas))
+    for folder in folders:
+        if not project.is_inside(folder):
+            raise UsageError(f"schemas: {folder} is outside the project: move it, or set `allow_outside: true`")
+    return Catalog.load(folders)
+
+
+def _find(project: Project, path: Path) -> tuple[Path, str]:
+    """The absolute path of what the user names, and the path relative to the root."""
+    # Not `resolve`: links inside a project stay links, as they were written.
+    wholes = [Path(os.path.abspath(candidate)) for candidate in (path, project.root / path)]  # noqa: PTH100 - see above
+    found = [whole for whole in wholes if whole.exists()]
+    for whole in found:
+        name = _below(project, whole)
+        if name is not None and project.is_inside(whole):
+            return whole, name
+    if found:
+        raise UsageError(f"{path} is outside the project {project.root}: name its folder with --project")
+    raise UsageError(f"{path} is not there")
 
 
 def _specs_in(project: Project, folder: Path) -> list[Path]:
