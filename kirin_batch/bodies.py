@@ -40,8 +40,8 @@ class RequestBuilder:
                 put_at(params, pointer, _encode(file.path, file.sha256))
         except _CannotBuildError as error:
             return str(error)
-        params["external_task_id"] = external_id
-        return self._complaint(job, params) or params
+        # The id goes with every request: a model's schema need not declare it.
+        return self._complaint(job, params) or {**params, "external_task_id": external_id}
 
     def _fill(self, linked: LinkedText) -> object:
         values = [self._value(part) if isinstance(part, Link) else part for part in linked.parts]

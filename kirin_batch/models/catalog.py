@@ -1,6 +1,7 @@
 """The models that there are: the bundled schemas and those of the project's own folders. Reads no other files."""
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from kirin_batch.models.shape import Shape
 __all__ = ["Catalog", "schema_folder", "schema_text", "shape_of"]
 
 _ENDING = ".schema.json"
+_MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # it is a folder's name in outputs, and stands in references
 
 
 class Catalog:
@@ -25,16 +27,18 @@ class Catalog:
         """The bundled models and those of `folders`, each a file `MODEL.schema.json`; theirs replace bundled ones.
 
         Raises SchemaError for a folder without schemas, for a file that is no schema of a model (it must satisfy
-        `schemas/model.schema.json`), and for a model that two folders have.
+        `schemas/model.schema.json`), for a name that no model may have, and for a model that two folders have.
         """
         models = {_name(path): _bundled(path) for path in _files(schema_folder() / "models")}
         further: dict[str, Path] = {}
         for path in (path for folder in folders for path in _files(folder)):
-            name = _name(path)
+            name = _further_name(path)
             if name in further:
                 raise SchemaError(f"{path}: {further[name]} describes the model {name} too: remove one of them")
             further[name] = path
-            models[name] = Model(name, schema=read_schema(path, shape=shape_of("model")))
+        if further:
+            shape = shape_of("model")
+            models |= {name: Model(name, schema=read_schema(path, shape=shape)) for name, path in further.items()}
         return cls(models)
 
     def names(self) -> tuple[str, ...]:
@@ -76,6 +80,15 @@ def shape_of(name: str) -> Shape:
 
 def _name(path: Path) -> str:
     return path.name.removesuffix(_ENDING)
+
+
+def _further_name(path: Path) -> str:
+    name = _name(path)
+    if name in {_name(own) for own in _files(schema_folder())}:
+        raise SchemaError(f"{path}: {name} is a schema of the program itself, not a model: keep it in another folder")
+    if not _MODEL_NAME.fullmatch(name):
+        raise SchemaError(f"{path}: a model's name has letters, digits, `.`, `_` and `-` only: rename the file")
+    return name
 
 
 def _files(folder: Path) -> list[Path]:

@@ -1,9 +1,10 @@
 """The editors' schema of a spec, kept in step with the models' schemas: `python -m kirin_batch.models.editor`.
 
 By hand are kept the envelope (version, vars, defaults, jobs) and its `$defs`; made are the `$defs` that begin with
-`params_of_`, and the top `allOf`, which chooses among them by `model`. The rule of the making: what the program takes,
+`params_`, and the top `allOf`, which chooses among them by `model`. The rule of the making: what the program takes,
 any standard validator takes. So an expression may stand anywhere, a number where text is wanted, null where a default
-is removed; and where a file has `defaults.params`, nothing is demanded that may come from there.
+is removed; and where a file has `defaults.params`, nothing is demanded that may come from there. In one thing more is
+asked than the program asks: a default must be right even where every job replaces it.
 """
 
 import json
@@ -16,10 +17,10 @@ from kirin_batch.models.editor_params import added_params, given_params, whole_p
 from kirin_batch.models.model import Model
 from kirin_batch.models.tree import Schema
 
-__all__ = ["main", "rebuilt_spec_schema"]
+__all__ = ["main", "spec_schema"]
 
-_PREFIX = "params_of_"
-_ADDED, _WHOLE = "_over_defaults", "_alone"
+_MADE = "params_"
+_GIVEN, _ADDED, _WHOLE = "params_of_", "params_over_defaults_of_", "params_alone_of_"
 _NO_MODEL: Schema = {"properties": {"model": {"type": "null"}}}  # absent or null
 _DEFAULT_PARAMS: Schema = {
     "required": ["defaults"],
@@ -29,29 +30,28 @@ _DEFAULT_PARAMS: Schema = {
 }
 
 
-def rebuilt_spec_schema() -> str:
-    """The text that `schemas/spec.schema.json` must have, from its envelope and the bundled models' schemas."""
+def spec_schema(catalog: Catalog) -> str:
+    """The editors' schema of specs whose jobs are of these models; of the bundled ones, `schemas/spec.schema.json`."""
     schema = _envelope(json.loads(schema_text("spec")))
-    catalog = Catalog.load()
     models = [model for name in catalog.names() if (model := catalog.model(name))]
     schema["$defs"]["model"]["anyOf"] = [{"enum": [model.name for model in models]}, {"type": ["string", "null"]}]
     for model in models:
-        given = _reference(model, "")
-        schema["$defs"][_PREFIX + model.name] = given_params(model)
-        schema["$defs"][_PREFIX + model.name + _ADDED] = added_params(model, given=given)
-        schema["$defs"][_PREFIX + model.name + _WHOLE] = whole_params(model, given=given)
-    schema["allOf"] = [_own_models(models), *(_inherited_model(model) for model in models)]
+        given = _reference(model, _GIVEN)
+        schema["$defs"][_GIVEN + model.name] = given_params(model)
+        schema["$defs"][_ADDED + model.name] = added_params(model, given=given)
+        schema["$defs"][_WHOLE + model.name] = whole_params(model, given=given)
+    schema["allOf"] = [_own_models(models), *map(_inherited_model, models), _known_defaults(models)]
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
 
 def main(folder: Path) -> None:
-    """Write `spec.schema.json` anew in `folder`."""
-    text = rebuilt_spec_schema()
+    """Write `spec.schema.json` anew in `folder`, for the bundled models."""
+    text = spec_schema(Catalog.load())
     (folder / "spec.schema.json").write_text(text, encoding="utf-8")
 
 
 def _envelope(schema: Schema) -> Schema:
-    kept = {name: part for name, part in schema["$defs"].items() if not name.startswith(_PREFIX)}
+    kept = {name: part for name, part in schema["$defs"].items() if not name.startswith(_MADE)}
     return {**schema, "$defs": kept}
 
 
@@ -71,9 +71,19 @@ def _inherited_model(model: Model) -> Schema:
         return _jobs(_where(_NO_MODEL, _job_params(model, form)))
 
     inherits: Schema = {"required": ["defaults"], "properties": {"defaults": {"type": "object", **_named(model)}}}
-    defaults: Schema = {"properties": {"defaults": {"properties": {"params": _reference(model, "")}}}}
+    defaults: Schema = {"properties": {"defaults": {"properties": {"params": _reference(model, _GIVEN)}}}}
     choice = _by_default_params(jobs(_ADDED), jobs(_WHOLE))
     return _where(inherits, {"allOf": [choice, _where(_jobs(_NO_MODEL), defaults)]})
+
+
+def _known_defaults(models: Sequence[Model]) -> Schema:
+    """Where every job's model is one of `models`, a default is a parameter of some model."""
+    known: Schema = {"properties": {"model": {"enum": [*(model.name for model in models), None]}}}
+    names = sorted({name for model in models for name in model.schema["properties"]})
+    params: Schema = {"properties": {"params": {"propertyNames": {"enum": names}}}}
+    condition: Schema = {**_jobs(known), "required": ["defaults"]}
+    condition["properties"]["defaults"] = known
+    return _where(condition, {"properties": {"defaults": params}})
 
 
 def _by_default_params(with_defaults: Schema, without: Schema) -> Schema:
@@ -98,7 +108,7 @@ def _job_params(model: Model, form: str) -> Schema:
 
 
 def _reference(model: Model, form: str) -> Schema:
-    return {"$ref": f"#/$defs/{_PREFIX}{model.name}{form}"}
+    return {"$ref": f"#/$defs/{form}{model.name}"}
 
 
 if __name__ == "__main__":  # pragma: no cover - one line, and tests write nothing into the checkout

@@ -5,13 +5,13 @@ misspelt, a forbidden value is not judged further, and a wrong type has no range
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kirin_batch.models.messages import closest_name, message_of, shortened, unknown_message
-from kirin_batch.models.paths import is_at_or_under, named
+from kirin_batch.models.paths import named
 from kirin_batch.models.tree import Schema, facets
 from kirin_batch.models.violations import Violation
 from kirin_batch.problems import Pointer
@@ -119,24 +119,38 @@ def _is_known(name: str, schema: Schema) -> bool:
 def _without_consequences(faults: list[_Fault], skip: AbstractSet[Pointer]) -> list[Violation]:
     misspelt = {fault.suggestion for fault in faults if fault.suggestion}
     wrong = {f.violation.pointer for f in faults if f.violation.rule in _BASIC and not f.reads} - set(skip)
+    unclear = misspelt | wrong
     kept = [
         fault.violation
         for fault in faults
-        if not fault.reads & (misspelt | wrong)
+        if not fault.reads & unclear
         and not fault.values & skip
         and not (fault.violation.rule == "required" and fault.violation.pointer in misspelt)
         and not (fault.violation.pointer in skip and fault.violation.rule not in _OF_PRESENCE)
     ]
-    return [violation for violation in _unique(kept) if not any(_hides(other, violation) for other in kept)]
+    causes: dict[Pointer, list[Violation]] = {}
+    for violation in kept:
+        causes.setdefault(violation.pointer, []).append(violation)
+    return [
+        violation for violation in _unique(kept) if not any(_hides(c, violation) for c in _above(violation, causes))
+    ]
 
 
 def _unique(violations: Iterable[Violation]) -> Iterator[Violation]:
     return iter({(v.pointer, v.rule, v.message): v for v in violations}.values())
 
 
+def _above(violation: Violation, causes: Mapping[Pointer, list[Violation]]) -> Iterator[Violation]:
+    """Those at the same place or around it: no others can be the cause, and thousands of faults are soon compared."""
+    for length in range(len(violation.pointer) + 1):
+        yield from causes.get(violation.pointer[:length], ())
+
+
 def _hides(cause: Violation, other: Violation) -> bool:
-    """Whether `other` need not be told beside `cause`: forbidden hides all, a wrong type all but that, and so on."""
-    if cause.rule == other.rule or not is_at_or_under(other.pointer, cause.pointer):
+    """Whether `other`, at the place of `cause` or in it, need not be told: forbidden hides all, a wrong type all but
+    that, and so on.
+    """
+    if cause.rule == other.rule:
         return False
     if cause.rule == "not" or (cause.rule == "type" and other.rule != "not"):
         return True

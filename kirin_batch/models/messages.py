@@ -12,6 +12,8 @@ from kirin_batch.problems import Pointer
 __all__ = ["closest_name", "message_of", "shortened", "unknown_message"]
 
 _SHOWN_LENGTH = 60
+_LONGEST_NAME = 100  # characters; nobody mistypes a longer one
+_MOST_NAMES, _MOST_COMPARED = 5000, 200
 _TYPES = {
     "string": "text",
     "integer": "a whole number",
@@ -39,12 +41,23 @@ def unknown_message(name: str, *, at: Pointer, known: Iterable[str]) -> str:
 
 def closest_name(name: str, known: Iterable[str]) -> str | None:
     """The known name that is most like `name`, if one is: case, `-` and `_` do not count, a common beginning does."""
-    plain = {_plain(option): option for option in known}
+    plain = {_plain(option): option for option in _comparable(name, known)}
     wanted = _plain(name)
     near = difflib.get_close_matches(wanted, plain, cutoff=0.6)
     # `16:10` is for difflib nearer to `1:1` than to `16:9`: people mistype ends more often than beginnings.
     ranked = sorted(near, key=lambda option: -len(_common(wanted, option)))
     return plain[ranked[0]] if ranked else None
+
+
+def _comparable(name: str, known: Iterable[str]) -> list[str]:
+    """The names worth a comparison: each costs, and a file may have thousands of wrong names and of right ones."""
+    if len(name) > _LONGEST_NAME:
+        return []
+    options = list(itertools.islice(known, _MOST_NAMES))
+    if len(options) > _MOST_COMPARED:
+        first = name[:1].casefold()
+        options = [option for option in options if option[:1].casefold() == first]
+    return options[:_MOST_COMPARED]
 
 
 def _common(one: str, other: str) -> list[str]:

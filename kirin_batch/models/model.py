@@ -22,6 +22,7 @@ __all__ = ["Model", "stand_in"]
 
 _STAND_INS: dict[str, str | int] = {"element_id": 1, "task_id": "task", "file": "AAAA"}
 _NO_POINTERS: frozenset[Pointer] = frozenset()
+_VOIDING = frozenset({"type", "not", "additionalProperties", "x-unsupported"})  # nobody knows what such a value means
 _NO_FILES: Mapping[Pointer, str] = MappingProxyType({})
 
 
@@ -63,7 +64,9 @@ class Model(Shape):
         found = super().check(value, skip=skip)
         if not isinstance(value, dict):
             return found
-        request = Request(value, skip=skip, files=files, faults=tuple(found))
+        faulty = frozenset(fault.pointer for fault in found)
+        void = frozenset(fault.pointer for fault in found if fault.rule in _VOIDING)
+        request = Request(value, skip=skip, files=files, faulty=faulty, void=void)
         for rule in self._rules:
             found += rule.check(request)
         return found + [warning.violation for warning in self._warnings if warning.applies(request)]
@@ -92,7 +95,7 @@ class Model(Shape):
     def defaults(self) -> dict[str, Any]:
         """The documented defaults of the top-level parameters."""
         properties = self.schema["properties"].items()
-        return {name: schema["default"] for name, schema in properties if "default" in schema}
+        return {name: part["default"] for name, part in properties if isinstance(part, dict) and "default" in part}
 
     @cached_property
     def _rules(self) -> tuple[Rule, ...]:

@@ -4,7 +4,7 @@ from typing import Any, TypeAlias
 
 from kirin_batch.problems import Pointer
 
-__all__ = ["EACH", "Pattern", "is_at_or_under", "named", "pattern_of", "select"]
+__all__ = ["EACH", "Pattern", "named", "pattern_of", "select"]
 
 EACH = "*"
 """The step of a pattern that stands for every item of a list."""
@@ -32,11 +32,6 @@ def _inside(value: Any, step: str, pointer: Pointer) -> list[tuple[Pointer, Any]
     if isinstance(value, list) and step == EACH:
         return [((*pointer, index), item) for index, item in enumerate(value)]
     return []
-
-
-def is_at_or_under(pointer: Pointer, top: Pointer) -> bool:
-    """Whether `pointer` is `top` itself or leads to something inside it."""
-    return pointer[: len(top)] == top
 
 
 def named(pointer: Pointer) -> str:

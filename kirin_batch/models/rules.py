@@ -5,14 +5,14 @@ A rule is silent where a value that it reads has the wrong type, is forbidden, o
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import Any, Protocol
 
 from kirin_batch.models.images import ImageForm, ImageRule, check_image, check_image_text, classify, decode_base64
-from kirin_batch.models.paths import EACH, Pattern, is_at_or_under, named, pattern_of, select
+from kirin_batch.models.paths import EACH, Pattern, named, pattern_of, select
 from kirin_batch.models.tree import Node, Schema, places
 from kirin_batch.models.violations import Violation
 from kirin_batch.problems import Pointer
@@ -25,17 +25,21 @@ _MOST_DIGITS = 6
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Params under check: what stands in for unknown values, the SHA-256 of local files, and the faults so far."""
+    """Params under check: what stands in for unknown values, the SHA-256 of local files, and where faults are so far.
+
+    `faulty` are the places of all faults; what is at or under those in `void` is not judged further.
+    """
 
     params: Mapping[str, Any]
     skip: AbstractSet[Pointer] = frozenset()
     files: Mapping[Pointer, str] = field(default_factory=dict)
-    faults: Sequence[Violation] = ()
+    faulty: AbstractSet[Pointer] = frozenset()
+    void: AbstractSet[Pointer] = frozenset()
 
     def select(self, pattern: Pattern) -> list[tuple[Pointer, Any]]:
         """What is there at `pattern` and may be judged."""
         found = select(self.params, pattern)
-        return [entry for entry in found if not self._is_void(entry[0])] if self.faults else found
+        return [entry for entry in found if not self._is_void(entry[0])] if self.void else found
 
     def is_known(self, pointer: Pointer) -> bool:
         """Whether the value itself is known, not only its type and presence."""
@@ -43,14 +47,10 @@ class Request:
 
     def is_sound(self, pointer: Pointer) -> bool:
         """Whether nothing at all was found wrong with the value."""
-        return not any(fault.pointer == pointer for fault in self.faults)
+        return pointer not in self.faulty
 
     def _is_void(self, pointer: Pointer) -> bool:
-        return any(
-            is_at_or_under(pointer, fault.pointer)
-            for fault in self.faults
-            if fault.rule in {"type", "not", "additionalProperties", "x-unsupported"}
-        )
+        return any(pointer[:length] in self.void for length in range(len(pointer) + 1))
 
 
 class Rule(Protocol):

@@ -50,9 +50,10 @@ class Shape:
         return gate_of(self.schema, root=self.schema)
 
 
-def gate_of(schema: Schema, *, root: Schema) -> "jsonschema_rs.Validator":
+def gate_of(schema: Schema | bool, *, root: Schema) -> "jsonschema_rs.Validator":  # noqa: FBT001 - a schema may be one
     """A fast validator that tells valid from not; `schema` may refer to the `$defs` of `root`."""
     # Measured: importing jsonschema_rs takes 25 ms, and commands that judge nothing need none of it.
     import jsonschema_rs  # noqa: PLC0415 - see above
 
-    return jsonschema_rs.Draft202012Validator({"$defs": root.get("$defs", {}), **schema})
+    own: Schema = {"allOf": [schema]} if isinstance(schema, bool) else schema
+    return jsonschema_rs.Draft202012Validator({"$defs": root.get("$defs", {}), **own})

@@ -1,14 +1,11 @@
 """Requests as files: the valid ones pass, each invalid one is refused by just the rules that it names."""
 
-import base64
-import functools
-import io
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
+from model_cases import expanded
 
 from kirin_batch.models import Catalog, Violation
 from kirin_batch.problems import json_pointer
@@ -16,27 +13,6 @@ from kirin_batch.problems import json_pointer
 CASES = Path(__file__).parent / "cases"
 RULES = Path(__file__).parents[2] / "docs" / "rules.md"
 CATALOG = Catalog.load()
-
-
-def expanded(value: Any) -> Any:  # noqa: ANN401 - any JSON
-    """A case with its long texts (`$repeat`) and pictures (`$image`) written out."""
-    if isinstance(value, list):
-        return [expanded(item) for item in value]
-    if not isinstance(value, dict):
-        return value
-    if "$repeat" in value:
-        return value["$repeat"] * value["times"]
-    if "$image" in value:
-        image = value["$image"]
-        return picture(image["format"], *image["size"], image.get("bytes", 0))
-    return {key: expanded(item) for key, item in value.items()}
-
-
-@functools.cache
-def picture(kind: str, width: int, height: int, size: int) -> str:
-    file = io.BytesIO()
-    Image.new("RGB", (width, height), "orange").save(file, kind)
-    return base64.b64encode(file.getvalue().ljust(size, b"\0")).decode()
 
 
 def check(path: Path) -> tuple[list[Violation], dict[str, Any]]:

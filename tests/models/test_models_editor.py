@@ -1,19 +1,27 @@
 """The editors' schema: in step with the models, open to every valid spec, closed to the usual mistakes."""
 
 import json
+import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import jsonschema_rs
 import pytest
 from check_jsonschema import main as check_jsonschema  # type: ignore[import-untyped] # it has no types
 from click.testing import CliRunner
+from model_cases import expanded
 
-from kirin_batch.models import Shape, schema_text
-from kirin_batch.models.editor import main, rebuilt_spec_schema
+from kirin_batch.models import Catalog, Shape, schema_text
+from kirin_batch.models.editor import main, spec_schema
 from kirin_batch.source import load_yaml, unwrap
 
 SPECS = Path(__file__).parent / "specs"
-SCHEMA = Path(__file__).parents[2] / "schemas" / "spec.schema.json"
+CHECKOUT = Path(__file__).parents[2]
+SCHEMA = CHECKOUT / "schemas" / "spec.schema.json"
+EVERY_SPEC = sorted(
+    [*SPECS.glob("*.yaml"), *CHECKOUT.glob("specs/**/*.yaml"), *CHECKOUT.glob("tests/specs/cases/valid/*.yaml")]
+)
 VALIDATOR = jsonschema_rs.validator_for(json.loads(schema_text("spec")))
 
 ENVELOPE = Shape({name: part for name, part in json.loads(schema_text("spec")).items() if name != "allOf"})
@@ -24,7 +32,7 @@ def is_valid(text: str) -> bool:
 
 
 def test_the_schema_is_in_step_with_the_models() -> None:
-    assert schema_text("spec") == rebuilt_spec_schema(), "run `python -m kirin_batch.models.editor`"
+    assert schema_text("spec") == spec_schema(Catalog.load()), "run `python -m kirin_batch.models.editor`"
 
 
 def test_the_schema_is_written_as_it_is_made(tmp_path: Path) -> None:
@@ -32,11 +40,19 @@ def test_the_schema_is_written_as_it_is_made(tmp_path: Path) -> None:
     assert (tmp_path / "spec.schema.json").read_text(encoding="utf-8") == schema_text("spec")
 
 
-def test_every_valid_spec_passes_a_standard_validator() -> None:
-    specs = sorted(map(str, SPECS.glob("*.yaml")))
-    result = CliRunner().invoke(check_jsonschema, ["--schemafile", str(SCHEMA), *specs])
-    assert result.exit_code == 0, result.output
-    assert len(specs) >= 3
+def validate(*specs: Path) -> tuple[int, str]:
+    """What check-jsonschema, a validator of its own, says to specs."""
+    result = CliRunner().invoke(check_jsonschema, ["--schemafile", str(SCHEMA), *map(str, specs)])
+    return result.exit_code, result.output
+
+
+def test_every_valid_spec_passes_a_standard_validator(tmp_path: Path) -> None:
+    readme = (CHECKOUT / "README.md").read_text(encoding="utf-8")
+    shown = tmp_path / "readme.yaml"
+    shown.write_text(next(text for text in re.findall(r"```yaml\n(.*?)```", readme, re.DOTALL) if "jobs:" in text))
+    assert len(EVERY_SPEC) >= 15
+    code, told = validate(shown, *EVERY_SPEC)
+    assert code == 0, told
 
 
 @pytest.mark.parametrize("path", sorted(SPECS.glob("*.yaml")), ids=lambda path: path.stem)
@@ -46,11 +62,66 @@ def test_every_valid_spec_has_the_shape_of_a_spec(path: Path) -> None:
     assert ENVELOPE.check(value) == []
 
 
-def test_a_standard_validator_refuses_a_mistake(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "job",
+    [
+        "{model: kirin_v2_image, params: {prompt: x}, tag: [a]}",
+        "{model: kirin_v2_image, params: {prompt: x, aspectratio: 16:9}}",
+        "{model: kirin_v2_image, params: {prompt: x, aspect_ratio: 16:10}}",
+        "{model: kirin_v2_image, params: {prompt: x, n: '3'}}",
+        "{model: kirin_v2_image, params: {prompt: x, n: 10}}",
+        f"{{model: kirin_v2_image, params: {{prompt: {'x' * 2501}}}}}",
+        "{model: kirin_v2_image, params: {n: 1}}",
+        "{model: kirin_v3_omni_image, params: {prompt: x, result_type: series, n: 2}}",
+    ],
+    ids=["key", "parameter", "option", "quoted", "range", "long", "missing", "combination"],
+)
+def test_a_standard_validator_refuses_the_usual_mistakes(tmp_path: Path, job: str) -> None:
     spec = tmp_path / "wrong.yaml"
-    spec.write_text("version: 1\njobs: {a: {model: kirin_v2_image, params: {prompt: x, n: 10}}}\n")
-    result = CliRunner().invoke(check_jsonschema, ["--schemafile", str(SCHEMA), str(spec)])
-    assert result.exit_code == 1
+    spec.write_text(f"version: 1\njobs: {{a: {job}}}\n")
+    assert validate(spec)[0] == 1
+
+
+def cases(kind: str) -> Iterator[tuple[str, dict[str, Any], Any]]:
+    for path in sorted((Path(__file__).parent / "cases" / kind).glob("*.json")):
+        case = json.loads(path.read_bytes())
+        job = {"model": case["model"], "params": expanded(case["params"])}
+        yield path.stem, {"version": 1, "jobs": {"a": job}}, case.get("violations", ())
+
+
+def test_every_valid_request_is_valid_as_a_job() -> None:
+    assert [name for name, spec, _ in cases("valid") if not VALIDATOR.is_valid(spec)] == []
+
+
+def test_every_request_that_breaks_a_rule_of_json_schema_is_invalid_as_a_job() -> None:
+    passed = {
+        name
+        for name, spec, violations in cases("invalid")
+        if VALIDATOR.is_valid(spec)
+        for rule, _ in violations
+        if not rule.startswith("x-")
+    }
+    assert passed == {"i2v-duration-type", "i2v-shot-duration-type"}, "a plain number is its text, in YAML"
+
+
+def described(schema: dict[str, Any], place: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The parameters of a made schema with their places, those inside lists and objects too."""
+    for name, part in schema.get("properties", {}).items():
+        yield f"{place}/{name}", part
+        yield from described(part, f"{place}/{name}")
+    for part in [schema["items"]] if "items" in schema else schema.get("anyOf", ()):
+        yield from described(part, place)
+
+
+def test_editors_have_a_description_and_the_default_of_every_parameter() -> None:
+    definitions = json.loads(schema_text("spec"))["$defs"]
+    catalog = Catalog.load()
+    for name in catalog.names():
+        found = dict(described(definitions[f"params_of_{name}"], ""))
+        assert [place for place, part in found.items() if not part.get("description")] == []
+        model = catalog.model(name)
+        assert model
+        assert {place[1:]: part["default"] for place, part in found.items() if "default" in part} == model.defaults()
 
 
 V2 = "model: kirin_v2_image, params: "
@@ -152,6 +223,18 @@ def test_an_expression_may_stand_wherever_a_value_may(params: str) -> None:
         ),
         ("defaults: {model: kirin_v2_image}, jobs: {a: {model: null, params: {seed: 1, prompt: x}}}", False),
         ("defaults: {model: kirin_v2_image}, jobs: {a: {model: mine, params: {seed: 1}}}", True),
+        ("defaults: {params: {prompt: x}}, jobs: {a: {model: kirin_v2_image, params: {image_tail: null}}}", True),
+        ("defaults: {params: {prompt: x, sound: on}}, jobs: {a: {model: kirin_v2_image}}", True),
+        ("defaults: {params: {promt: x}}, jobs: {a: {model: kirin_v2_image, params: {prompt: x}}}", False),
+        ("defaults: {params: {promt: x}}, jobs: {a: {model: mine}}", True),
+        (
+            (
+                "defaults: {params: {image_tail: a.png, multi_shot: true}}, "
+                "jobs: {a: {model: kirin_v3_i2v, params: {multi_shot: null, prompt: x}}}"
+            ),
+            True,
+        ),
+        ("jobs: {a: {model: kirin_v3_i2v, params: {image: null, image_tail: null, prompt: x}}}", False),
         ("jobs: {a: {model: '${{ matrix.m }}', params: {seed: 1}, matrix: {m: [kirin_v2_image]}}}", True),
     ],
 )
