@@ -25,11 +25,19 @@ def fill_output_template(template: str, values: Mapping[str, str]) -> str:
     `values` has spec, job, model, digest and take. A template without any placeholder is a folder for all jobs, one
     that ends in `/` a folder for the results of a job. Raises TemplateError.
     """
-    filled = _PLACEHOLDER.sub(lambda match: _filled(match, values), _whole(template))
+    filled = "".join(_filled(name, values) if is_name else name for name, is_name in _pieces(template))
+    if len(filled.encode()) <= _LONGEST_NAME:
+        return filled
     return "/".join(_shortened(part) for part in filled.split("/"))
 
 
 @lru_cache(maxsize=64)  # a project has few templates and many jobs
+def _pieces(template: str) -> tuple[tuple[str, bool], ...]:
+    """The texts of a template and the names of its placeholders, which are True, in order."""
+    split = _PLACEHOLDER.split(_whole(template))
+    return tuple((piece, bool(index % 2)) for index, piece in enumerate(split) if piece)
+
+
 def _whole(template: str) -> str:
     """The template with all that is left out written down."""
     _check(template)
@@ -51,14 +59,14 @@ def _check(template: str) -> None:
         )
 
 
-def _filled(match: re.Match[str], values: Mapping[str, str]) -> str:
-    name = match[1]
+def _filled(name: str, values: Mapping[str, str]) -> str:
     if name in _LATER:
-        return match[0]
+        return f"{{{name}}}"
     parts = values[name].split("/") if name == "spec" else [values[name].replace("/", "-")]
     return "/".join(_safe(part) for part in parts)
 
 
+@lru_cache(maxsize=1024)  # the same folders, models and names of jobs stand in thousands of places
 def _safe(part: str) -> str:
     cleaned = _UNSAFE.sub("-", part).rstrip(". ")
     return f"{cleaned}-" if not cleaned or _RESERVED.fullmatch(cleaned.partition(".")[0]) else cleaned

@@ -24,12 +24,16 @@ def explain(error: YAMLError, text: str) -> YamlError:
     """The complaint of a parser about this text as a `YamlError`."""
     if not isinstance(error, MarkedYAMLError):
         return _unprintable(text)
-    place = place_of(error.problem_mark)
-    opened = place_of(error.context_mark) if error.context_mark else place
-    complaint = _Complaint(
-        f"{error.context or 'while parsing'}: {error.problem}", place, opened, _LINE_BREAK.split(text)
-    )
+    lines = _LINE_BREAK.split(text)
+    place = _inside(place_of(error.problem_mark), lines)
+    opened = _inside(place_of(error.context_mark), lines) if error.context_mark else place
+    complaint = _Complaint(f"{error.context or 'while parsing'}: {error.problem}", place, opened, lines)
     return complaint.conflict() or complaint.known() or YamlError(f"no valid YAML: {complaint.said}", *place)
+
+
+def _inside(place: Place, lines: list[str]) -> Place:
+    """The place, or the end of the text where libyaml names the line behind its last one."""
+    return place if place.line <= len(lines) else Place(len(lines), len(lines[-1]) + 1)
 
 
 def _unprintable(text: str) -> YamlError:
@@ -62,7 +66,7 @@ class _Complaint:
 
     @property
     def line(self) -> str:
-        return self.lines[self.place.line - 1] if self.place.line <= len(self.lines) else ""
+        return self.lines[self.place.line - 1]
 
     @property
     def line_above(self) -> str:

@@ -15,10 +15,12 @@ from kirin_batch.pointers import Pointer, put_at, value_at
 from kirin_batch.project import Project
 from kirin_batch.specs.drafts import Draft
 from kirin_batch.specs.expressions import JobReference, Template
+from kirin_batch.specs.files import Boundary
 
-__all__ = ["check_drafts", "claim_outputs", "output_stem"]
+__all__ = ["check_drafts", "claim_outputs", "names_digest", "output_stem"]
 
 _READ_MOST = 64 * 1024 * 1024  # bytes; no model takes an image of this size, and a film by mistake is not read
+_LONGEST_PATH = 4096  # characters; no system takes longer ones, and following one of megabytes takes hours
 _MOST_BITS = 63  # beside the sign: as in JSON that others read, and in the ids of subjects
 
 
@@ -29,13 +31,14 @@ def check_drafts(drafts: Iterable[Draft], project: Project) -> None:
     images = _Images(project)
     places: dict[str, str] = {}
     own_ids: dict[str, str] = {}
+    boundary = Boundary(project)
     for draft in drafts:
         for pointer, rule in draft.model.image_pointers(draft.params):
             if pointer not in draft.templates and pointer not in draft.unknown:
                 images.check(draft, pointer, rule)
         _check_params(draft)
         _check_slots(draft, project.settings.slots)
-        _check_outputs(draft, project, places)
+        _check_outputs(draft, project, boundary, places)
         _check_own_id(draft, own_ids)
     for draft in drafts:
         _check_links(draft, by_id)
@@ -96,20 +99,18 @@ def _stand_in(template: Template) -> str | int:
 
 
 def _beyond_64_bits(value: Any, at: Pointer = ()) -> Iterator[Pointer]:  # noqa: ANN401 - any JSON
-    if isinstance(value, dict):
-        for key, item in value.items():
-            yield from _beyond_64_bits(item, (*at, key))
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from _beyond_64_bits(item, (*at, index))
-    elif isinstance(value, int) and value.bit_length() > _MOST_BITS:
+    if isinstance(value, int) and value.bit_length() > _MOST_BITS:
         yield at
+    for key, item in value.items() if isinstance(value, dict) else enumerate(value if isinstance(value, list) else ()):
+        if not isinstance(item, str):
+            yield from _beyond_64_bits(item, (*at, key))
 
 
 class _Seen(NamedTuple):
-    """What is known of a local file: why it cannot be read, or its hash, and what is wrong with the picture."""
+    """What is known of a local file: why it cannot be read, or where it lies, its hash, and what is wrong with it."""
 
     fault: tuple[str, str] | None
+    path: Path = Path()
     sha256: str = ""
     findings: tuple[Finding, ...] = ()
 
@@ -126,6 +127,9 @@ class _Images:
         text = value_at(draft.params, pointer)
         if classify(text) is not ImageForm.PATH:
             return
+        if len(text) > _LONGEST_PATH:
+            draft.complain("file", f"{named(pointer)} is no path: it has {len(text)} characters", parameter=pointer)
+            return
         path = draft.sheet.document.path.parent / text
         if (path, rule) not in self._seen:
             self._seen[path, rule] = self._look(path, rule)
@@ -135,7 +139,7 @@ class _Images:
             return
         for finding in seen.findings:
             draft.complain(finding.rule, f"{named(pointer)} {finding.message} ({text})", parameter=pointer)
-        draft.files[pointer] = LocalFile(path.resolve(), seen.sha256)
+        draft.files[pointer] = LocalFile(seen.path, seen.sha256)
 
     def _look(self, path: Path, rule: ImageRule) -> _Seen:
         try:
@@ -153,7 +157,7 @@ class _Images:
             return _Seen(("file", f"cannot be read ({error.strerror}): {path}"))
         except (RuntimeError, ValueError):  # a loop of links; a NUL in the name
             return _Seen(("file", "is no path that can be followed"))
-        return _Seen(None, hashlib.sha256(data).hexdigest(), tuple(check_image(data, rule=rule)))
+        return _Seen(None, path, hashlib.sha256(data).hexdigest(), tuple(check_image(data, rule=rule)))
 
 
 def _check_slots(draft: Draft, limits: Mapping[str, int]) -> None:
@@ -177,15 +181,21 @@ def output_stem(draft: Draft, project: Project, digest: str) -> str:
     return fill_output_template(draft.outputs or project.settings.outputs, values)
 
 
-def _check_outputs(draft: Draft, project: Project, places: dict[str, str]) -> None:
-    if draft.model.result_type == "text":
-        return
+def names_digest(draft: Draft, project: Project) -> bool:
+    """Whether the digest is part of the place of results, which is not known whole before it."""
+    return "{digest}" in (draft.outputs or project.settings.outputs)
+
+
+def _check_outputs(draft: Draft, project: Project, boundary: Boundary, places: dict[str, str]) -> None:
     try:
         stem = output_stem(draft, project, f"{{{draft.id}}}")  # not known yet: `fingerprint` looks at equal digests
     except TemplateError as error:
         draft.complain("outputs", str(error), path=("outputs",))
         return
-    if not project.is_inside(project.root / stem):
+    draft.output_stem = stem
+    if draft.model.result_type == "text":
+        return
+    if not boundary.has(stem):
         told = f"{stem} is outside the project: choose a place inside, or set `allow_outside: true` in kirin.yaml"
         draft.complain("outside", told, path=("outputs",))
     claim_outputs(draft, stem, places)

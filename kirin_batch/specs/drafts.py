@@ -33,7 +33,7 @@ class Draft:
 
     `params` hold text at the places in `templates` (references to other jobs), in `unknown` (texts with faulty
     expressions) and of local images; `origins` tells for each param whether the job or the file's defaults gave it.
-    `links`, `files` and `needed` are filled in by later steps.
+    `links`, `files`, `needed` and `output_stem` (with a stand-in for the digest) are filled in by later steps.
     """
 
     id: str
@@ -52,6 +52,7 @@ class Draft:
     links: dict[Pointer, LinkedText] = field(default_factory=dict)
     files: dict[Pointer, LocalFile] = field(default_factory=dict)
     needed: tuple[str, ...] = ()
+    output_stem: str = ""
     is_faulty: bool = False
 
     @property
@@ -182,8 +183,11 @@ class _Layers:
         return draft
 
     def _filled(self, key: str, scope: Scope, job: str | None = None) -> Any:  # noqa: ANN401 - any YAML value
+        said = self.get(key)
+        if said is None:  # as most keys of most jobs
+            return None
         faults: dict[Pointer, str] = {}
-        value = scope.fill(self.get(key), at=(key,), faults=faults)
+        value = scope.fill(said, at=(key,), faults=faults)
         for path, message in faults.items():
             self._complain("expression", message, path=path, job=job)
         if faults:

@@ -89,7 +89,8 @@ def parse_template(text: str) -> Template:
     """The template that `text` is: what stands around its expressions as it is. Raises ExpressionError."""
     parts: list[str | Expression] = []
     end = 0
-    for match in _EXPRESSION.finditer(text):
+    closed = text.rfind("}}") + 2  # behind it nothing is closed, and looking for that from each `${{` would take hours
+    for match in _EXPRESSION.finditer(text, 0, closed):
         parts += [text[end : match.start()], _parse(match[1].strip(), match[0])]
         end = match.end()
     parts.append(text[end:])

@@ -9,7 +9,7 @@ from kirin_batch.jobs import Job, Link, LinkedText
 from kirin_batch.models import ImageForm, classify, decode_base64
 from kirin_batch.pointers import Pointer, value_at
 from kirin_batch.project import Project
-from kirin_batch.specs.checks import claim_outputs, output_stem
+from kirin_batch.specs.checks import claim_outputs, names_digest, output_stem
 from kirin_batch.specs.drafts import Draft
 
 __all__ = ["fingerprint"]
@@ -26,7 +26,7 @@ def fingerprint(drafts: Iterable[Draft], project: Project) -> dict[str, Job]:
         if draft.is_faulty or not all(need in jobs for need in draft.needed):
             continue
         job = _to_job(draft, project, jobs)
-        if job.result_type != "text":
+        if job.result_type != "text" and job.output_stem != draft.output_stem:  # named by the digest
             claim_outputs(draft, job.output_stem, places)
         if not draft.is_faulty:
             jobs[job.id] = job
@@ -60,7 +60,7 @@ def _to_job(draft: Draft, project: Project, jobs: Mapping[str, Job]) -> Job:
         needs=draft.needed,
         links=draft.links,
         files=draft.files,
-        output_stem=output_stem(draft, project, digest),
+        output_stem=output_stem(draft, project, digest) if names_digest(draft, project) else draft.output_stem,
         fixed_task_id=own_id is not None,
     )
 

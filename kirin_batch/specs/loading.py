@@ -1,17 +1,19 @@
 """All specs of a project to jobs, with all that is wrong in them at once. The way in to this package."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import gc
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from kirin_batch.documents import Document, read_document
-from kirin_batch.errors import UsageError
 from kirin_batch.jobs import Job
 from kirin_batch.models import Catalog
 from kirin_batch.problems import Problem, Severity
 from kirin_batch.project import Project
 from kirin_batch.specs.checks import check_drafts
 from kirin_batch.specs.drafts import Draft, draft_jobs
+from kirin_batch.specs.files import Boundary, find_files
 from kirin_batch.specs.fingerprints import fingerprint
 from kirin_batch.specs.links import Unknown, link_drafts, sort_by_need
 from kirin_batch.specs.sheets import Sheet, read_sheet, spec_name
@@ -45,9 +47,25 @@ def load_specs(
 
     Raises UsageError for a pattern or a further path that leads out of the project. Sends and writes nothing.
     """
-    paths = _find_files(project, further)
+    with _without_collection():
+        return _load(project, catalog, environ, find_files(project, further))
+
+
+@contextmanager
+def _without_collection() -> Iterator[None]:
+    """Keep Python's search for cycles out: all that is read is kept, and would be looked through again and again."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def _load(project: Project, catalog: Catalog, environ: Mapping[str, str], files: Sequence[str]) -> Specs:
     allowed = {name: environ[name] for name in project.settings.env if name in environ}
-    problems, sheets, unread = _read(project, paths)
+    problems, sheets, unread = _read(project, files)
     drafts = _unique(draft for sheet in sheets for draft in draft_jobs(sheet, catalog, allowed))
     link_drafts(drafts, Unknown.of(sheets, specs=unread))
     ordered = sort_by_need(drafts)
@@ -55,20 +73,21 @@ def load_specs(
     jobs = fingerprint(ordered, project)
     problems += [problem for sheet in sheets for problem in sheet.problems]
     return Specs(
-        files=tuple(paths.values()),
+        files=tuple(files),
         jobs=jobs,
         job_files=tuple(draft.sheet.document.file for draft in drafts),
         problems=_once(problems),
     )
 
 
-def _read(project: Project, paths: Mapping[Path, str]) -> tuple[list[Problem], list[Sheet], list[str]]:
+def _read(project: Project, files: Iterable[str]) -> tuple[list[Problem], list[Sheet], list[str]]:
     """The sheets of all files, and the specs that are none, with why."""
     problems: list[Problem] = []
     sheets: list[Sheet] = []
     unread: list[str] = []
-    for path, file in paths.items():
-        document = _read_file(project, path, file)
+    boundary = Boundary(project)
+    for file in files:
+        document = _read_file(project, file, boundary)
         if isinstance(document, Problem):
             problems.append(document)
             unread.append(spec_name(file))
@@ -77,7 +96,7 @@ def _read(project: Project, paths: Mapping[Path, str]) -> tuple[list[Problem], l
     return problems, sheets, unread
 
 
-def _read_file(project: Project, path: Path, file: str) -> Document | Problem:
+def _read_file(project: Project, file: str, boundary: Boundary) -> Document | Problem:
     name = spec_name(file)
     if not name.isprintable() or any(char in ":[]" for char in name):
         shown = file.encode(errors="backslashreplace").decode()
@@ -85,12 +104,13 @@ def _read_file(project: Project, path: Path, file: str) -> Document | Problem:
             "the name of a spec is part of its jobs' ids: rename the file, without : [ ] and characters that are none"
         )
         return Problem(shown, 1, 1, Severity.ERROR, "file-name", told)
-    if not project.is_inside(path):
+    if not boundary.has(file):
         told = (
             "is a link that leads out of the project: move the file inside, or set `allow_outside: true` in kirin.yaml"
         )
         return Problem(file, 1, 1, Severity.ERROR, "outside", told)
-    return read_document(path, file)
+    remedy = "split it, or raise spec_max_mb in kirin.yaml"
+    return read_document(project.root / file, file, max_mb=project.settings.spec_max_mb, remedy=remedy)
 
 
 def _once(problems: Iterable[Problem]) -> tuple[Problem, ...]:
@@ -103,23 +123,6 @@ def _once(problems: Iterable[Problem]) -> tuple[Problem, ...]:
 
 def _place(problem: Problem) -> tuple[str, int, int]:
     return problem.file, problem.line, problem.column
-
-
-def _find_files(project: Project, further: Sequence[Path]) -> dict[Path, str]:
-    found: set[Path] = set()
-    for pattern in project.settings.specs:
-        if Path(pattern).is_absolute() or ".." in Path(pattern).parts:
-            raise UsageError(f"specs: {pattern} leads out of the project: name a place below its root")
-        try:
-            found.update(path for path in project.root.glob(pattern) if path.is_file())
-        except (IndexError, ValueError) as error:  # of `.`, in Python 3.11; of `**.yaml`
-            raise UsageError(f"specs: {pattern} is no pattern: write specs/**/*.yaml, say") from error
-    for path in further:
-        below = path if path.is_relative_to(project.root) else path.resolve()
-        if not below.is_relative_to(project.root):
-            raise UsageError(f"{path} is outside the project {project.root}: name its folder with --project")
-        found.add(below)
-    return {path: path.relative_to(project.root).as_posix() for path in sorted(found)}
 
 
 def _unique(drafts: Iterable[Draft]) -> list[Draft]:

@@ -66,6 +66,8 @@ class Scope:
         """
         if self._open:
             self._grow(value, at)
+        elif isinstance(value, str) and "${{" not in value:  # most values of most specs
+            return value
         if isinstance(value, dict):
             return {
                 key: self.fill(item, at=(*at, key), templates=templates, faults=faults) for key, item in value.items()

@@ -52,9 +52,9 @@ def read_sheet(document: Document) -> Sheet:
     faults = shape.check(shape.coerce(document.value))
     spec = spec_name(document.file)
     problems = [document.problem(v.pointer, v.rule, v.message, at_key=v.key, job=_job(spec, v)) for v in faults]
-    if not _has_jobs(faults):
-        return Sheet(document, spec, {}, {}, {}, is_unknown=True, problems=problems)
     said: Any = document.value
+    if not _has_jobs(faults) or "jobs" not in said:  # that a misspelt one is missing is not told besides
+        return Sheet(document, spec, {}, {}, {}, is_unknown=True, problems=problems)
     unknown = {str(fault.pointer[1]) for fault in faults if fault.pointer[0] == "jobs"}
     jobs = {name: own or {} for name, own in (said["jobs"] or {}).items() if name not in unknown}
     return Sheet(
