@@ -7,7 +7,7 @@ from typing import Any
 
 from kirin_batch.pointers import Pointer
 from kirin_batch.source import unwrap
-from kirin_batch.specs.expressions import ExpressionError, Lookup, parse_template
+from kirin_batch.specs.expressions import Lookup, parse_template
 from kirin_batch.specs.matrix import Instance
 from kirin_batch.specs.sheets import Sheet
 
@@ -19,7 +19,8 @@ _LONGEST_CHAIN = 50  # of vars that stand for vars; more of them are refused whe
 def written_at(sheet: Sheet, job: str, instance: Instance, path: Pointer) -> Pointer:
     """The place in the sheet's file where the value at `path` is written, for this instance of the job.
 
-    A text that is more than one whole expression is written where it stands.
+    A text that is more than one whole expression is written where it stands. Expressions on the way are sound: what is
+    wrong with one itself is told where it stands.
     """
     for _ in range(_LONGEST_CHAIN):
         lookup, rest = _find_lookup(sheet.document.value, path)
@@ -44,10 +45,7 @@ def _find_lookup(value: Any, path: Pointer) -> tuple[Lookup | None, Pointer]:  #
 
 
 def _as_lookup(text: str) -> Lookup | None:
-    try:
-        template = parse_template(text)
-    except ExpressionError:
-        return None
+    template = parse_template(text)
     whole = template.parts[0] if template.is_whole else None
     return whole if isinstance(whole, Lookup) else None
 
@@ -70,7 +68,7 @@ def _meaning(sheet: Sheet, job: str, instance: Instance, lookup: Lookup) -> Poin
 def _place_in_matrix(sheet: Sheet, job: str, instance: Instance, name: str) -> Pointer:
     """Where the instance's value of `name` stands in the matrix, as far as it is written there."""
     matrix: Any = sheet.jobs[job].get("matrix", sheet.defaults.get("matrix"))
-    if not isinstance(matrix, dict) or name not in instance.values:
+    if not isinstance(matrix, dict):
         return ()
     wanted = unwrap(instance.values[name])
     if name in matrix:
