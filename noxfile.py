@@ -7,6 +7,8 @@ import nox
 nox.options.default_venv_backend = "none"
 
 PYTEST = ("pytest", "-W", "error")
+# More than 4 processes cost more to start than they save.
+PARALLEL = ("--numprocesses", "auto", "--maxprocesses", "4")
 
 
 @nox.session
@@ -22,9 +24,13 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    # The floor of the coverage stands in pyproject.toml. More than 4 processes cost more to start than they save.
-    parallel = ("--numprocesses", "auto", "--maxprocesses", "4")
-    run(session, *PYTEST, "-m", "not wheel", "--cov", *parallel, *session.posargs)
+    # The floor of the coverage stands in pyproject.toml.
+    run(session, *PYTEST, "-m", "not wheel and not soak", "--cov", *PARALLEL, *session.posargs)
+
+
+@nox.session
+def soak(session: nox.Session) -> None:
+    run(session, *PYTEST, "-m", "soak", *PARALLEL)
 
 
 @nox.session

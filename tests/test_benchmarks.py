@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.soak
+
 BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
 
 

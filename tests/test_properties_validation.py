@@ -124,6 +124,7 @@ HOSTILE: dict[str, Callable[[], str]] = {
 }
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("name", HOSTILE)
 def test_no_text_keeps_validate_busy(tmp_path: Path, name: str) -> None:
     check(tmp_path, HOSTILE[name]().encode())

@@ -11,6 +11,8 @@ from kirin_batch.models import Catalog, Model, schema_text
 from kirin_batch.problems import Severity
 from kirin_batch.source import Value
 
+pytestmark = pytest.mark.soak
+
 CATALOG = Catalog.load()
 EDITOR = jsonschema_rs.validator_for(json.loads(schema_text("spec")))
 U = "https://example.com/a.png"
