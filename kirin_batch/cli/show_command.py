@@ -34,8 +34,10 @@ def command(shared: Shared, name: str) -> int:
     if shared.is_json:
         shared.print_json(_as_json(shown))
         return ExitCode.DONE
-    for key, value in _facts(shown):
-        shared.print(f"{click.style(f'{key:<18}', dim=True)}{value}")
+    facts = list(_facts(shown))
+    width = max(len(key) for key, _ in facts)
+    for key, value in facts:
+        shared.print(f"{click.style(f'{key:<{width}}', dim=True)}  {value}")
     return ExitCode.DONE
 
 

@@ -131,6 +131,16 @@ def test_show_tells_all_of_a_job_that_is_named_by_its_id_or_its_name(studio: Stu
     assert studio.run("show", "film:one").out.count("outputs/film/one/1.") == 1
 
 
+def test_show_keeps_values_apart_from_long_names(studio: Studio) -> None:
+    studio.spec(
+        "  hero: {model: kirin_custom_elements, params: {element_name: Kita, element_description: A fox,"
+        " element_frontal_image: 'https://a.example/1.png', element_refer_list: [{image_url: 'https://a.example/2.png'}]}}"
+    )
+    lines = studio.run("show", "hero").out.splitlines()
+    assert "  element_frontal_image  https://a.example/1.png" in lines
+    assert "  element_name           Kita" in lines
+
+
 def test_show_knows_a_job_by_its_old_name_until_a_run_has_moved_it(studio: Studio) -> None:
     studio.prompts(one="a")
     studio.run("run")
