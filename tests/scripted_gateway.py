@@ -140,7 +140,7 @@ class ScriptedGateway:
                 return Failed(task.task_id, code, message)
 
     async def download(self, url: str, write: Writer) -> Fetched:
-        raise NotImplementedError(f"the shelf brings results, not the gateway: {url}, {write}")
+        raise AssertionError(f"the shelf brings results, not the gateway: {url}, {write}")
 
 
 @dataclass(slots=True)

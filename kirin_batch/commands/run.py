@@ -122,7 +122,7 @@ class _Run:
         save_manifest(self._project.manifest, self._workspace.specs.jobs.values(), self._project.root)
         self._check(plan)
         project = self._project
-        remove_leftovers(project.root, self._workspace.specs.jobs.values(), beside=(project.root, project.state))
+        remove_leftovers(project.root, self._workspace.specs.jobs.values())
         await self._settle_records(plan)
         if any(planned.moved_from for planned in plan.jobs):
             plan = self._make_plan()  # of the records as they stand now

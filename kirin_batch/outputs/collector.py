@@ -148,13 +148,13 @@ class _Sink:
         return _Part(self._path, media.ext, self._hash.hexdigest(), self._size_bytes)
 
 
-def remove_leftovers(root: Path, jobs: Iterable[Job], *, beside: Iterable[Path] = ()) -> int:
-    """Remove what a run that died left unfinished: where results of `jobs` go, and in the folders `beside`.
+def remove_leftovers(root: Path, jobs: Iterable[Job]) -> int:
+    """Remove what a run that died left unfinished where results of `jobs` go.
 
     Where results of a job that is gone by now went is searched too, if it shares its first folder with another's.
     Gives how many files that were.
     """
-    leftovers = [path for folder in beside for path in folder.glob(f".*{PART_SUFFIX}")]
+    leftovers: list[Path] = []
     for top in {_top_folder(root, Path(job.output_stem)) for job in jobs}:
         for folder, _, names in os.walk(top):
             parts = [name for name in names if name.startswith(".") and name.endswith(PART_SUFFIX)]

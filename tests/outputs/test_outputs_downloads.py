@@ -150,14 +150,14 @@ def test_without_downloads_the_addresses_are_kept() -> None:
 
 
 def test_leftovers_are_removed_wherever_a_killed_run_may_have_left_them(tmp_path: Path) -> None:
-    left = ["outputs/film/poster/.1", "outputs/film/renamed/.2", "odd/7/.x", "flat/.3", ".kirin.lock.77"]
+    left = ["outputs/film/poster/.1", "outputs/film/renamed/.2", "odd/7/.x", "flat/.3"]
     kept = ["outputs/film/poster/1.png", "outputs/.hidden", "src/.4.kirin-part", "top.png"]
     for name in [*(f"{name}{PART_SUFFIX}" for name in left), *kept]:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     stems = ["outputs/film/poster/{index}{ext}", "odd/{index}/x{ext}", "flat/{index}{ext}", "top{ext}", "none/1{ext}"]
     jobs = [job_named(f"a:{stem}", output_stem=stem) for stem in stems[:3] + stems[4:]]
-    assert remove_leftovers(tmp_path, jobs, beside=[tmp_path]) == len(left)
+    assert remove_leftovers(tmp_path, jobs) == len(left)
     assert files(tmp_path) == sorted(kept)
 
 
