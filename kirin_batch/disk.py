@@ -17,6 +17,7 @@ from pathlib import Path
 import filelock
 
 from kirin_batch.errors import KirinError, ProjectBusyError
+from kirin_batch.fault_points import FaultPoint, reach
 
 __all__ = ["PART_SUFFIX", "fsync_folder", "hold_run_lock", "remove_parts", "sha256_of_file", "write_atomic"]
 
@@ -31,11 +32,14 @@ def write_atomic(path: Path, data: bytes) -> None:
         with part.open("wb") as file:
             file.write(data)
             file.flush()
+            reach(FaultPoint.FILE_WRITTEN)
             os.fsync(file.fileno())
+        reach(FaultPoint.FILE_FLUSHED)
         part.replace(path)
     except BaseException:
         part.unlink(missing_ok=True)
         raise
+    reach(FaultPoint.FILE_RENAMED)
     fsync_folder(path.parent)
 
 

@@ -1,21 +1,24 @@
 """What a run must not forget, on disk before its next step: an append-only journal in front of the lockfile.
 
-A line of the journal is a line of the lockfile that is not folded in yet; the last line of a job wins. `Ledger.record`
-returns when its line is on the device, so whoever awaits it may go on: intent before create, task id before query.
-Lines of jobs that record at the same time share one fsync.
+The journal holds lines of the lockfile that are not folded in yet; the last one of a job wins. `Ledger.record`
+returns when its record is on the device, so whoever awaits it may go on: intent before create, task id before query.
+Jobs that record at the same time share one fsync.
 
-Lines wait in memory until a thread has flushed them: whoever is cancelled meanwhile takes nobody's line along, and once
-the device has refused, nobody is told that a line is kept.
+News waits in memory until a thread has flushed it: whoever is cancelled meanwhile takes nobody's news along, and once
+the device has refused, nobody is told that anything is kept.
 
-Folding writes the lockfile (rename), then empties the journal. A crash between the two replays lines that the lockfile
-already has, which changes nothing. Only a last line without its newline can be torn; no step followed it, and it is
-dropped.
+What is written at once is one line with a checksum, so that a power cut tears the last line alone: it ends without a
+newline, or holds zeros where a block never reached the device. No step followed it, and it is dropped. Any other damage
+is an error that names the line. Folding writes the lockfile (rename), then empties the journal. A crash between the two
+replays news that the lockfile already has, which changes nothing.
 """
 
 import asyncio
 import os
+import re
 import threading
 import time
+import zlib
 from collections.abc import Mapping
 from contextlib import suppress
 from io import FileIO
@@ -26,7 +29,8 @@ import orjson
 
 from kirin_batch.disk import fsync_folder, remove_parts
 from kirin_batch.errors import KirinError
-from kirin_batch.lockfile import load_lockfile, read_record, save_lockfile
+from kirin_batch.fault_points import FaultPoint, reach
+from kirin_batch.lockfile import load_lockfile, read_document, save_lockfile
 from kirin_batch.records import Record
 
 __all__ = ["Ledger", "load_records"]
@@ -34,6 +38,7 @@ __all__ = ["Ledger", "load_records"]
 _FOLD_SECONDS = 1.0
 _FOLD_SHARE = 20  # folding may take one part in twenty of a run's time
 _READ_TRIES = 20
+_LINE = re.compile(rb'\{"crc":"(?P<crc>[0-9a-f]{8})","news":(?P<news>\[.+\])\}')
 
 
 def load_records(lockfile: Path, journal: Path) -> dict[str, Record]:
@@ -67,27 +72,38 @@ def _read_lines(journal: Path) -> list[bytes]:
         return []
     except OSError as error:
         raise KirinError(f"{journal} cannot be read: {error.strerror}. It says what was paid for") from error
-    return data.split(b"\n")[:-1]
+    return data[: _whole_bytes(data)].split(b"\n")[:-1]
+
+
+def _whole_bytes(data: bytes) -> int:
+    """How much of a journal is whole lines; what follows is torn."""
+    end = data.rfind(b"\n") + 1
+    if end < len(data):
+        return end
+    last = data.rfind(b"\n", 0, -1) + 1
+    return last if b"\0" in data[last:] else end
+
+
+def _render_line(news: list[bytes]) -> bytes:
+    """What is written at once: records and `{"forget": JOB}`, as JSON."""
+    listed = b"[%b]" % b",".join(news)
+    return b'{"crc":"%08x","news":%b}\n' % (zlib.crc32(listed), listed)
 
 
 def _replay(line: bytes, place: str, records: dict[str, Record]) -> None:
-    forgotten = _forgotten(line)
-    if forgotten is None:
-        record = read_record(line, place)
-        records[record.job] = record
-    else:
-        records.pop(forgotten, None)
-
-
-def _forgotten(line: bytes) -> str | None:
-    """The job that a line drops; None for a line of a record, and for a damaged one."""
-    if not line.startswith(b'{"forget":'):
-        return None
-    try:
-        job = orjson.loads(line)["forget"]
-    except orjson.JSONDecodeError:
-        return None
-    return job if isinstance(job, str) else None
+    framed = _LINE.fullmatch(line)
+    if framed is None or int(framed["crc"], 16) != zlib.crc32(framed["news"]):
+        raise KirinError(
+            f"{place}: damaged. It says what was paid for. Where no copy of the file is left, move it away and run "
+            "again: tasks are found by their ids, and none is made twice"
+        )
+    for news in orjson.loads(framed["news"]):
+        match news:
+            case {"forget": str(job)}:
+                records.pop(job, None)
+            case _:
+                record = read_document(news, place)
+                records[record.job] = record
 
 
 class Ledger:
@@ -114,7 +130,7 @@ class Ledger:
             for folder in (self._lockfile.parent, self._journal.parent):
                 remove_parts(folder)
             self._file = self._journal.open("ab", buffering=0)
-            self._file.truncate(_whole_bytes(self._journal))
+            self._file.truncate(_whole_bytes(self._journal.read_bytes()))
             fsync_folder(self._journal.parent)
         except OSError as error:
             raise KirinError(f"{self._journal} cannot be written: {error.strerror}. Nothing was sent") from error
@@ -142,12 +158,12 @@ class Ledger:
         if self._records.pop(job, None):
             await self._commit(orjson.dumps({"forget": job}))
 
-    async def _commit(self, line: bytes) -> None:
-        self._pending.append(line)
+    async def _commit(self, news: bytes) -> None:
+        self._pending.append(news)
         self._taken += 1
         mine = self._taken
         async with self._flushing:
-            if self._flushed < mine:  # else the fsync of another job carried this line along
+            if self._flushed < mine:  # else the fsync of another job carried it along
                 await asyncio.to_thread(self._flush)
 
     def _flush(self) -> None:
@@ -159,14 +175,15 @@ class Ledger:
                 self._fold(file)
 
     def _append(self, file: FileIO) -> None:
-        """Put all pending lines on the device. The event loop may add lines meanwhile: they are the next one's."""
+        """Put all that is pending on the device. The event loop may add to it meanwhile: that is the next one's."""
         if self._failure:
             raise self._failure
         batch = self._pending[:]
         if not batch:
             return
         try:
-            _write_all(file, b"".join(line + b"\n" for line in batch))
+            _write_all(file, _render_line(batch))
+            reach(FaultPoint.JOURNAL_FLUSHED)
         except OSError as error:
             told = f"{self._journal} cannot be written: {error.strerror}. Nothing more was sent"
             self._failure = KirinError(told)
@@ -179,7 +196,9 @@ class Ledger:
         begin = time.monotonic()
         try:
             save_lockfile(self._lockfile, dict(self._records))
+            reach(FaultPoint.LOCKFILE_SAVED)
             file.truncate(0)
+            reach(FaultPoint.JOURNAL_EMPTIED)
             os.fsync(file.fileno())
             self._is_folded = True
         except OSError as error:
@@ -195,11 +214,6 @@ class Ledger:
         return self._file
 
 
-def _whole_bytes(journal: Path) -> int:
-    """How much of the journal is whole lines; what follows is torn."""
-    return journal.read_bytes().rfind(b"\n") + 1
-
-
 def _write_all(file: FileIO, data: bytes) -> None:
     """Append `data` and flush it to the device; where that fails, nothing of it stays to tear the next line."""
     before = os.fstat(file.fileno()).st_size
@@ -207,6 +221,7 @@ def _write_all(file: FileIO, data: bytes) -> None:
     try:
         while left:
             left = left[file.write(left) :]
+        reach(FaultPoint.JOURNAL_WRITTEN)
         os.fsync(file.fileno())
     except OSError:
         with suppress(OSError):

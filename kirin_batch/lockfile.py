@@ -3,38 +3,61 @@
 What cannot be read is an error that names the line, never an empty lockfile: that would pay for everything again.
 """
 
-from collections.abc import Iterable, Mapping
+import logging
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import jsonschema_rs
 import orjson
 
 from kirin_batch.disk import write_atomic
 from kirin_batch.errors import KirinError
+from kirin_batch.merging import merge_records
 from kirin_batch.models import schema_text
 from kirin_batch.records import Record
 
-__all__ = ["load_lockfile", "read_record", "render_lockfile", "save_lockfile"]
+__all__ = ["load_lockfile", "read_document", "read_record", "render_lockfile", "save_lockfile"]
 
 _VERSION = 1
-_CONFLICT_MARKS = (b"<<<<<<< ", b"=======", b">>>>>>> ", b"||||||| ")
+_Line: TypeAlias = tuple[int, bytes]
+"""A line of the file with its number."""
+_OURS, _BASE, _THEIRS, _END = b"<<<<<<< ", b"||||||| ", b"=======", b">>>>>>> "
+_FOLLOWERS = {_END: (_OURS,), _OURS: (_BASE, _THEIRS), _BASE: (_THEIRS,), _THEIRS: (_END,)}
+_RESTORE = "Restore the file, it says what was paid for"
+
+
+logger = logging.getLogger("kirin_batch.lockfile")
 
 
 def load_lockfile(path: Path) -> dict[str, Record]:
-    """The records by job id; none where there is no file. Raises KirinError for a file that cannot be trusted."""
+    """The records by job id; none where there is no file.
+
+    A file with the marks of a merge conflict is the union of its sides, which is logged as a warning. Raises KirinError
+    for a file that cannot be trusted.
+    """
     try:
         data = path.read_bytes()
     except FileNotFoundError:
         return {}
     except OSError as error:
         raise KirinError(f"{path} cannot be read: {error.strerror}. It says what was paid for") from error
-    lines = data.splitlines()
-    if any(line.startswith(_CONFLICT_MARKS) for line in lines):
-        raise KirinError(f"{path.name} holds the marks of a merge conflict: keep both sides' lines, sorted, then go on")
+    lines = list(enumerate(data.splitlines(), 1))
+    if not any(line.startswith((_OURS, _BASE, _THEIRS, _END)) for _, line in lines):
+        return _read_side(path, lines)
+    ours, theirs = (_read_side(path, side) for side in _split_conflict(path, lines))
+    merged = merge_records({}, ours, theirs)
+    logger.warning("%s holds a merge conflict: both sides count, and the next run writes them as one", path.name)
+    for told in merged.paid_twice:
+        logger.warning("%s", told)
+    return merged.records
+
+
+def _read_side(path: Path, lines: Sequence[_Line]) -> dict[str, Record]:
     _check_header(path, lines)
     records: dict[str, Record] = {}
-    for number, line in enumerate(lines[1:], 2):
+    for number, line in lines[1:]:
         record = read_record(line, f"{path.name}, line {number}")
         if record.job in records:
             raise KirinError(f"{path.name}, line {number}: the job {record.job} stands there twice")
@@ -42,9 +65,29 @@ def load_lockfile(path: Path) -> dict[str, Record]:
     return records
 
 
-def _check_header(path: Path, lines: list[bytes]) -> None:
+def _split_conflict(path: Path, lines: Iterable[_Line]) -> tuple[list[_Line], list[_Line]]:
+    """What git wrote as ours and as theirs, each with the lines that both share; the base between them is history."""
+    ours: list[_Line] = []
+    theirs: list[_Line] = []
+    sides = {_OURS: (ours,), _BASE: (), _THEIRS: (theirs,), _END: (ours, theirs)}
+    last = _END
+    for number, line in lines:
+        mark = next((mark for mark in sides if line.startswith(mark)), None)
+        if mark is None:
+            for side in sides[last]:
+                side.append((number, line))
+        elif mark in _FOLLOWERS[last]:
+            last = mark
+        else:
+            raise KirinError(f"{path.name}, line {number}: a mark of a merge conflict at the wrong place. {_RESTORE}")
+    if last != _END:
+        raise KirinError(f"{path.name} ends within a merge conflict. {_RESTORE}")
+    return ours, theirs
+
+
+def _check_header(path: Path, lines: Sequence[_Line]) -> None:
     try:
-        version = orjson.loads(lines[0])["kirin_lock"]
+        version = orjson.loads(lines[0][1])["kirin_lock"]
     except (IndexError, KeyError, TypeError, orjson.JSONDecodeError):
         raise KirinError(
             f"{path.name} is no lockfile: its first line is not the header. Restore it (`git checkout {path.name}`)"
@@ -59,9 +102,14 @@ def read_record(line: bytes, place: str) -> Record:
     try:
         document = orjson.loads(line)
     except orjson.JSONDecodeError as error:
-        raise KirinError(f"{place}: not JSON ({error}). Restore the file, it says what was paid for") from None
+        raise KirinError(f"{place}: not JSON ({error}). {_RESTORE}") from None
+    return read_document(document, place)
+
+
+def read_document(document: Any, place: str) -> Record:  # noqa: ANN401 - any JSON
+    """The record of one line that is parsed. Raises KirinError that names `place` where it is none."""
     if not _line_validator().is_valid(document) or "job" not in document:
-        raise KirinError(f"{place}: no record of a job. Restore the file, it says what was paid for")
+        raise KirinError(f"{place}: no record of a job. {_RESTORE}")
     return Record.from_json(document)
 
 

@@ -168,15 +168,29 @@ selection_options = _stack(
 """Which jobs are meant: `--job`, `--tag`, `--model`, `--failed`."""
 
 
+class _Notes(logging.Handler):
+    """Shows people what the program's log warns of: on stderr, each once."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self._told: set[str] = set()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        note = f"note: {record.getMessage()}"
+        if note not in self._told:
+            self._told.add(note)
+            click.echo(note, err=True)
+
+
 def _log_to(file: Path | None) -> None:
-    """Send the program's log to a file; without one it goes nowhere."""
+    """Send the program's log to a file, if there is to be one, and its warnings to people."""
     logger = logging.getLogger("kirin_batch")
     logger.propagate = False
     for handler in list(logger.handlers):
         logger.removeHandler(handler)
         handler.close()
+    logger.addHandler(_Notes())
     if file is None:
-        logger.addHandler(logging.NullHandler())
         return
     try:
         to_file = logging.FileHandler(file, encoding="utf-8")

@@ -4,17 +4,19 @@ import asyncio
 import os
 import resource
 import threading
+import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import orjson
 import pytest
 from job_samples import number, picture, record_of
 
 from kirin_batch.errors import KirinError
 from kirin_batch.journal import Ledger, load_records
-from kirin_batch.lockfile import load_lockfile, render_lockfile, save_lockfile
+from kirin_batch.lockfile import load_lockfile, save_lockfile
 from kirin_batch.records import Record, Status
 
 A, B, C = (record_of(picture(id_), Status.IN_FLIGHT) for id_ in ("s:a", "s:b", "s:c"))
@@ -43,8 +45,19 @@ def files(tmp_path: Path) -> Files:
     return Files(tmp_path)
 
 
-def line_of(record: Record) -> bytes:
-    return render_lockfile([record]).split(b"\n", 1)[1]
+def line_of(*records: Record) -> bytes:
+    return line(*(orjson.dumps(record.as_json()) for record in records))
+
+
+def line(*news: bytes) -> bytes:
+    """What is written at once, as the journal's own docstring has it."""
+    listed = b"[" + b",".join(news) + b"]"
+    return f'{{"crc":"{zlib.crc32(listed):08x}","news":'.encode() + listed + b"}\n"
+
+
+def zeroed(line: bytes) -> bytes:
+    """A line of which a block never reached the device."""
+    return line[:20] + bytes(len(line) - 40) + line[-20:]
 
 
 def test_a_record_is_on_disk_when_its_call_returns_and_in_the_lockfile_at_the_end(files: Files) -> None:
@@ -74,7 +87,7 @@ def test_what_is_forgotten_stays_forgotten(files: Files) -> None:
 
 def test_a_run_that_died_is_replayed_last_line_of_a_job_first(files: Files) -> None:
     save_lockfile(files.lockfile, {"s:a": A, "s:b": B})
-    files.write_journal(number(A, 2), C, number(A, 3), tail=b'{"forget":"s:b"}\n{"forget":"s:z"}\n')
+    files.write_journal(number(A, 2), C, number(A, 3), tail=line(b'{"forget":"s:b"}', b'{"forget":"s:z"}'))
     assert files.load() == {"s:a": number(A, 3), "s:c": C}
     with files.open():
         pass
@@ -82,8 +95,9 @@ def test_a_run_that_died_is_replayed_last_line_of_a_job_first(files: Files) -> N
     assert files.journal.read_bytes() == b""
 
 
-def test_a_torn_last_line_is_dropped_and_never_joined_with_the_next(files: Files) -> None:
-    files.write_journal(A, tail=line_of(B)[:-1])
+@pytest.mark.parametrize("torn", [line_of(B, C)[:-1], line_of(B)[:9], b"\0" * 80, zeroed(line_of(B, C)), b"\0\n"])
+def test_a_torn_last_line_is_dropped_whole_and_never_joined_with_the_next(files: Files, torn: bytes) -> None:
+    files.write_journal(A, tail=torn)
     assert files.load() == {"s:a": A}
 
     async def scenario() -> None:
@@ -94,16 +108,47 @@ def test_a_torn_last_line_is_dropped_and_never_joined_with_the_next(files: Files
     asyncio.run(scenario())
 
 
-@pytest.mark.parametrize(
-    "damage",
-    [line_of(A)[:-9] + b"\n", b"\n", b'{"forget":"s:a\n', b'{"forget":["s:a"]}\n', b'{"forget":1}\n', b"\x00\x00\n"],
-)
-def test_any_other_damage_is_named_and_left_as_it_is(files: Files, damage: bytes) -> None:
-    files.write_journal(A, tail=damage + line_of(B))
+DAMAGED = {
+    "cut": line_of(B)[:-9] + b"\n",
+    "empty": b"\n",
+    "one digit changed": line_of(B).replace(b"task-1", b"task-2"),
+    "no record": line(b'{"job":"s:b"}'),
+    "no list": b'{"crc":"00000000","news":{}}\n',
+    "forgets no job": line(b'{"forget":1}'),
+    "of another program": b'{"job":"s:b"}\n',
+}
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+@pytest.mark.parametrize("tail", [b"", line_of(C), line_of(C)[:-1]])
+def test_any_other_damage_is_named_and_left_as_it_is(files: Files, name: str, tail: bytes) -> None:
+    files.write_journal(A, tail=DAMAGED[name] + tail)
     before = files.journal.read_bytes()
     with pytest.raises(KirinError, match=r"journal\.jsonl, line 2: "):
         files.open()
     assert files.journal.read_bytes() == before
+
+
+def test_zeros_before_the_last_line_are_damage(files: Files) -> None:
+    for tail in (line_of(C), line_of(C)[:-1]):
+        files.write_journal(A, tail=zeroed(line_of(B)) + tail)
+        with pytest.raises(KirinError, match=r"journal\.jsonl, line 2: damaged"):
+            files.load()
+
+
+def test_what_jobs_record_at_the_same_time_is_one_line(files: Files) -> None:
+    async def scenario() -> None:
+        with files.open() as ledger, one_thread() as occupy:
+            await ledger.record(A)
+            free = occupy()
+            async with asyncio.TaskGroup() as group:
+                for record in (A, B, C):
+                    group.create_task(ledger.record(record))
+                await let_others_go_first()
+                free.set()
+            assert files.journal.read_bytes() == line_of(A, B, C)
+
+    asyncio.run(scenario())
 
 
 def test_a_crash_between_the_steps_of_a_fold_changes_nothing(files: Files) -> None:
@@ -111,7 +156,7 @@ def test_a_crash_between_the_steps_of_a_fold_changes_nothing(files: Files) -> No
     lines = (A, B, number(A, 2), C)
     for lockfile in ({}, {"s:a": A}, state):  # before the rename, after an earlier fold, after the rename
         save_lockfile(files.lockfile, lockfile)
-        files.write_journal(*lines, tail=b'{"forget":"s:b"}\n')
+        files.write_journal(*lines, tail=line(b'{"forget":"s:b"}'))
         assert files.load() == state
 
 

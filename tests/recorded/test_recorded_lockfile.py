@@ -104,12 +104,13 @@ LINE = render_lockfile([RECORD]).splitlines()[1]
         (HEADER + LINE.replace(b'"take":2', b'"take":0'), "line 2: no record of a job"),
         (HEADER + LINE.replace(b'"kb-1"', b"null"), "line 2: no record of a job"),
         (HEADER + LINE.replace(b'"earlier"', b'"later"').replace(b'"cost"', b'"price"'), "line 2: no record of a job"),
-        (b"<<<<<<< HEAD\n" + HEADER, "marks of a merge conflict"),
-        (
-            HEADER + b"<<<<<<< ours\n" + LINE + b"\n=======\n" + LINE + b"\n>>>>>>> theirs\n",
-            "marks of a merge conflict",
-        ),
-        (HEADER + b"||||||| base\n", "marks of a merge conflict"),
+        (b"<<<<<<< HEAD\n" + HEADER, "ends within a merge conflict. Restore"),
+        (HEADER + b"<<<<<<< HEAD\n" + LINE + b"\n=======\n", "ends within a merge conflict"),
+        (HEADER + b"<<<<<<< HEAD\n<<<<<<< HEAD\n", "line 3: a mark of a merge conflict at the wrong place"),
+        (HEADER + b"||||||| base\n", "line 2: a mark of a merge conflict at the wrong place"),
+        (HEADER + b"<<<<<<< a\n>>>>>>> b\n", "line 3: a mark of a merge conflict at the wrong place"),
+        (HEADER + b"<<<<<<< a\n=======\n{}\n>>>>>>> b\n", "line 4: no record of a job"),
+        (b"<<<<<<< a\n=======\n" + HEADER + b">>>>>>> b\n", "its first line is not the header"),
     ],
 )
 def test_a_file_that_cannot_be_trusted_is_an_error_that_says_where(tmp_path: Path, data: bytes, told: str) -> None:
@@ -126,3 +127,45 @@ def test_a_lockfile_that_cannot_be_read_is_an_error_that_names_it(tmp_path: Path
     (tmp_path / "kirin.lock").mkdir()
     with pytest.raises(KirinError, match=r"kirin\.lock cannot be read: Is a directory"):
         load_lockfile(tmp_path / "kirin.lock")
+
+
+def conflict(ours: bytes, theirs: bytes, *, base: bytes | None = None, label: bytes = b"HEAD") -> bytes:
+    """What git leaves where both sides changed the same lines; with a base in its style `diff3`."""
+    middle = b"" if base is None else b"||||||| 1a2b3c\n" + base
+    return b"<<<<<<< " + label + b"\n" + ours + middle + b"=======\n" + theirs + b">>>>>>> topic\n"
+
+
+def lines(*jobs: str, attempt: int = 1) -> bytes:
+    records = [replace(record_of(picture(job)), attempt=attempt) for job in jobs]
+    return b"".join(render_lockfile([record]).split(b"\n", 1)[1] for record in records)
+
+
+def test_a_merge_conflict_is_the_union_of_its_sides(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    lockfile = tmp_path / "kirin.lock"
+    lockfile.write_bytes(
+        HEADER
+        + lines("s:a")
+        + conflict(lines("s:b"), lines("s:c", "s:d"), base=lines("s:gone"))
+        + lines("s:e")
+        + conflict(b"", lines("s:f"))
+    )
+    assert list(load_lockfile(lockfile)) == ["s:a", "s:b", "s:c", "s:d", "s:e", "s:f"]
+    assert [record.getMessage() for record in caplog.records] == [
+        "kirin.lock holds a merge conflict: both sides count, and the next run writes them as one"
+    ]
+
+
+def test_of_a_job_that_both_sides_of_a_conflict_paid_for_both_tasks_stay(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = record_of(picture("s:a"))
+    second = replace(first, attempt=2, external_task_id="kb-2", task_id="t-2", created_at="2026-02-01T00:00:00Z")
+    sides = [render_lockfile([record]).split(b"\n", 1)[1] for record in (second, first)]
+    (tmp_path / "kirin.lock").write_bytes(HEADER + conflict(*sides))
+    assert load_lockfile(tmp_path / "kirin.lock") == {"s:a": replace(first, earlier=(second,))}
+    assert "as tasks t-2 and task-1; task-1 is used" in caplog.records[1].getMessage()
+
+
+def test_a_conflict_of_whole_files_is_read_too(tmp_path: Path) -> None:
+    (tmp_path / "kirin.lock").write_bytes(conflict(HEADER + lines("s:a"), HEADER + lines("s:b")))
+    assert list(load_lockfile(tmp_path / "kirin.lock")) == ["s:a", "s:b"]
