@@ -9,15 +9,13 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 
+from kirin_batch.error_codes import is_content_refusal, is_transient
 from kirin_batch.identity import external_task_id
 from kirin_batch.jobs import Job
 from kirin_batch.prices import Estimates
 from kirin_batch.records import Output, Record, Status
 
-__all__ = ["SENDING", "TRANSIENT_CODES", "WORK", "Action", "Plan", "PlanOptions", "PlannedJob", "make_plan", "pick"]
-
-TRANSIENT_CODES = frozenset({"006001094", "006001095", "006001099"})
-"""Task errors after which a further attempt may pass (kirin_v3_i2v page, Error Codes)."""
+__all__ = ["SENDING", "WORK", "Action", "Plan", "PlanOptions", "PlannedJob", "make_plan", "pick"]
 
 
 class Action(StrEnum):
@@ -114,7 +112,7 @@ def make_plan(
     `is_present` tells whether a result is on disk as it was recorded. Records of jobs that no spec has are orphans,
     but for those that a job of the same digest takes along (a rename).
     """
-    planner = _Planner(records, _find_moves(jobs, records), is_present, options)
+    planner = _Planner(records, _find_moves(jobs, records), _find_refusals(records), is_present, options)
     planned: dict[str, PlannedJob] = {}
     for job in jobs.values():
         decision = planner.decide(job)
@@ -146,6 +144,12 @@ def _has_task(record: Record | None, digest: str) -> bool:
     return record is not None and digest in {task.digest for task in (record, *record.earlier)}
 
 
+def _find_refusals(records: Mapping[str, Record]) -> dict[str, Record]:
+    """The tasks whose content was refused, by digest."""
+    tasks = (task for record in records.values() for task in (record, *record.earlier))
+    return {task.digest: task for task in tasks if task.error and is_content_refusal(task.error.code)}
+
+
 def _orphan(record: Record) -> PlannedJob:
     return PlannedJob(
         job=record.job,
@@ -163,6 +167,7 @@ def _orphan(record: Record) -> PlannedJob:
 class _Planner:
     records: Mapping[str, Record]
     moves: Mapping[str, Record]
+    refusals: Mapping[str, Record]
     is_present: Callable[[Output], bool]
     options: PlanOptions
 
@@ -182,6 +187,14 @@ class _Planner:
             told = f"its external_task_id {job.external_task_id} is used up by an earlier request: give it a new one"
             return _planned(job, record, Action.BLOCKED, told)
         return self._send(job, record, f"take {job.take}" if record.take != job.take else "its request changed")
+
+    def _refused_before(self, job: Job, record: Record | None) -> PlannedJob | None:
+        """Another job's request was the same, and was refused for its content: so will this one be."""
+        refusal = self.refusals.get(job.digest)
+        if refusal is None or refusal.error is None or self.options.retry_failed:
+            return None
+        told = f"the same request was refused as {refusal.job}: {refusal.error.message} ({refusal.error.code})"
+        return _planned(job, record, Action.FAILED, told)
 
     def _move(self, job: Job, moved: Record, own: Record | None) -> PlannedJob:
         """Go on with the record of a job that is gone; what stood under the new id becomes earlier."""
@@ -225,14 +238,16 @@ class _Planner:
         if job.fixed_task_id and job.external_task_id == record.external_task_id:
             told = f"{because}; its external_task_id is used up: give it a new one"
             return _planned(job, record, Action.FAILED, told)
-        is_transient = code in TRANSIENT_CODES and record.attempt <= self.options.retries
-        if is_transient or self.options.retry_failed:
+        may_pass = is_transient(code) and record.attempt <= self.options.retries
+        if may_pass or self.options.retry_failed:
             return self._send(job, record, because, attempt=record.attempt + 1, action=Action.RETRY)
         return _planned(job, record, Action.FAILED, because)
 
     def _send(
         self, job: Job, record: Record | None, reason: str, *, attempt: int = 1, action: Action = Action.CREATE
     ) -> PlannedJob:
+        if refused := self._refused_before(job, record):
+            return refused
         derived = external_task_id(self.options.namespace, job.id, job.digest, attempt)
         return replace(
             _planned(job, record, action, reason),
@@ -263,13 +278,16 @@ def _is_used_up(external_id: str, record: Record) -> bool:
 
 
 def _recall(record: Record, digest: str) -> Record | None:
-    """The job's own earlier task of `digest` as the current one: a change that was taken back costs nothing."""
+    """The job's own earlier task of `digest` as the current one: a change that was taken back costs nothing.
+
+    Of several the newest that has results, else the newest: a merge may leave a failure behind a task that went well.
+    """
     found = [task for task in record.earlier if task.digest == digest]
     if not found:
         return None
-    current = replace(record, earlier=())
-    others = tuple(task for task in record.earlier if task is not found[-1])
-    return replace(found[-1], earlier=(*others, current))
+    best = next((task for task in reversed(found) if task.status is Status.COMPLETED), found[-1])
+    others = tuple(task for task in record.earlier if task is not best)
+    return replace(best, earlier=(*others, replace(record, earlier=())))
 
 
 def pick(plan: Plan, jobs: Iterable[str]) -> Plan:

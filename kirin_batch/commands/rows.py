@@ -59,6 +59,8 @@ def make_row(planned: PlannedJob, records: Mapping[str, Record], outcome: Outcom
         status, error = Status.BLOCKED, TaskError("", planned.reason)
     elif record:
         status, error = record.status, record.error
+    elif planned.action is Action.FAILED:
+        status, error = Status.FAILED, TaskError("", planned.reason)
     else:
         status, error = Status.PENDING, None
     return JobRow(planned.job, planned.model, status, planned.digest, planned.external_task_id, error, record)

@@ -12,17 +12,19 @@ Each `await` may be the last one (a kill, an interrupt): what is recorded by the
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, TypeGuard
 
 from kirin_batch.clock import Clock, timestamp
+from kirin_batch.error_codes import is_content_refusal, is_transient
 from kirin_batch.errors import GatewayRefusedError, GatewayUnreachableError
 from kirin_batch.gateway.answers import Done, Failed, Missing, Refused, Result, Running, Unknown
 from kirin_batch.identity import external_task_id
 from kirin_batch.jobs import Job
-from kirin_batch.plan import TRANSIENT_CODES, PlannedJob
+from kirin_batch.plan import PlannedJob
 from kirin_batch.records import Output, Record, Status, TaskError
+from kirin_batch.scheduler.lookups import Lookups
 from kirin_batch.scheduler.observer import Observer, Stage
 from kirin_batch.scheduler.outcome import Collector, Missed, Outcome, Recorder
 from kirin_batch.scheduler.pacing import PollPolicy
@@ -51,7 +53,10 @@ class Rules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """What a life has around it. `task_ended` is called when the task's slots are free again."""
+    """What a life has around it. `task_ended` is called when the task's slots are free again.
+
+    `refusals`, by digest: requests whose content was refused in this run. The next life of the same is spared asking.
+    """
 
     patience: Patience
     recorder: Recorder
@@ -62,6 +67,8 @@ class Surroundings:
     build_params: BuildParams
     task_began: Callable[[Job], None]
     task_ended: Callable[[Job], None]
+    refusals: dict[str, TaskError] = field(default_factory=dict)
+    lookups: Lookups = field(default_factory=Lookups)
 
 
 class TaskLife:
@@ -110,6 +117,8 @@ class TaskLife:
         found = await self._around.patience.find(self._job, self._external_id)
         if isinstance(found, Missing):
             return await self._create()
+        if not isinstance(found, Unknown):
+            self._around.lookups.note(self._external_id, is_found=True)
         return await self._adopt(found)
 
     async def _obtain_results(self, known: Record) -> Task | Outcome:
@@ -128,6 +137,9 @@ class TaskLife:
         return found
 
     async def _create(self) -> Task | Outcome:
+        if refusal := self._around.refusals.get(self._job.digest):
+            self._tell(Stage.FAILED, refusal.message)
+            return Outcome(Status.FAILED, refusal)
         params = await self._around.build_params(self._job, self._external_id)
         if isinstance(params, str):
             self._tell(Stage.FAILED, params)
@@ -191,6 +203,8 @@ class TaskLife:
             self._tell(Stage.RUNNING, "" if task.progress is None else f"{task.progress:.0%}")
             await around.clock.sleep(around.rules.poll.delay(age, jitter=around.patience.jitter()))
             found = await around.patience.find(self._job, task.task_id)
+            if isinstance(found, Running | Done) and around.lookups.is_due(age):
+                await self._look_up()
             match found:
                 case Running():
                     task, misses = found, 0
@@ -202,6 +216,12 @@ class TaskLife:
                     misses += 1
                     if misses == _MISSES:
                         return found
+
+    async def _look_up(self) -> None:
+        """See whether the task, which exists, is found by the id that another machine would look for."""
+        found = await self._around.patience.find(self._job, self._external_id)
+        if not isinstance(found, Unknown):
+            self._around.lookups.note(self._external_id, is_found=not isinstance(found, Missing))
 
     async def _finish(self, done: Done) -> Outcome:
         self._around.task_ended(self._job)
@@ -244,6 +264,8 @@ class TaskLife:
 
     async def _fail(self, code: str, message: str, *, cost: Decimal | None = None) -> Outcome:
         error = TaskError(code, message)
+        if is_content_refusal(code):
+            self._around.refusals[self._job.digest] = error
         failed = replace(self._current(), status=Status.FAILED, error=error, finished_at=timestamp(self._around.clock))
         await self._keep(replace(failed, cost=None if cost is None else f"{cost:f}"))
         self._tell(
@@ -252,7 +274,7 @@ class TaskLife:
         return Outcome(Status.FAILED, error, cost)
 
     def _may_retry(self, code: str) -> bool:
-        return code in TRANSIENT_CODES and self._attempt <= self._around.rules.retries and not self._job.fixed_task_id
+        return is_transient(code) and self._attempt <= self._around.rules.retries and not self._job.fixed_task_id
 
     def _begin_next_attempt(self) -> None:
         """A failed task keeps its id for ever; a further attempt has a new one."""
@@ -296,11 +318,11 @@ class TaskLife:
 
 
 def _earlier(record: Record | None) -> tuple[Record, ...]:
-    """The tasks that a job had before its next one; an intent that came to nothing was none."""
+    """The tasks that a job had, or may have had, before its next one; a request that was refused made none."""
     if record is None:
         return ()
-    had_task = record.task_id is not None or record.status is Status.UNKNOWN
-    return (*record.earlier, replace(record, earlier=())) if had_task else record.earlier
+    may_exist = record.task_id is not None or record.status is not Status.FAILED
+    return (*record.earlier, replace(record, earlier=())) if may_exist else record.earlier
 
 
 def _as_recorded(record: Record) -> Done:

@@ -201,3 +201,33 @@ def test_a_plan_has_work_where_a_run_would_do_anything() -> None:
 def test_a_picked_plan_holds_what_was_picked_in_its_order_and_no_orphans() -> None:
     plan = plan_for([JOB, film("s:b"), film("s:c")], record_of(picture("s:gone")))
     assert [planned.job for planned in pick(plan, {"s:c", "s:a", "s:nowhere"}).jobs] == ["s:a", "s:c"]
+
+
+def test_content_that_was_refused_is_not_sent_again_as_another_job() -> None:
+    same, other = picture("s:b", request="s:a"), picture("s:c")
+    needs_it = picture("s:d", needs=("s:b",))
+    plan = plan_for([JOB, same, other, needs_it], FAILED)
+    assert [planned.action for planned in plan.jobs] == [Action.FAILED, Action.FAILED, Action.CREATE, Action.BLOCKED]
+    assert plan.jobs[1].reason == "the same request was refused as s:a: content policy (1301)"
+    assert plan.jobs[1].record is None
+
+
+@pytest.mark.parametrize("record", [TRIED, replace(FAILED, error=None), DONE, IN_FLIGHT])
+def test_what_ended_otherwise_says_nothing_of_another_job(record: Record) -> None:
+    plan = plan_for([JOB, picture("s:b", request="s:a")], record)
+    assert plan.jobs[1].action is Action.CREATE
+
+
+def test_refused_content_is_remembered_when_its_job_moved_on_and_sent_again_on_demand() -> None:
+    moved_on = replace(DONE, digest=CHANGED.digest, earlier=(FAILED,))
+    jobs = [CHANGED, picture("s:b", request="s:a")]
+    assert plan_for(jobs, moved_on).jobs[1].action is Action.FAILED
+    assert plan_for(jobs, moved_on, options=RETRY).jobs[1].action is Action.CREATE
+
+
+def test_a_change_taken_back_finds_the_task_that_has_results_before_a_later_failure() -> None:
+    failed = replace(FAILED, attempt=2, external_task_id="kb-2")
+    now = replace(record_of(CHANGED), earlier=(DONE, failed))
+    planned = only(plan_for([JOB], now))
+    assert planned.action is Action.NONE
+    assert planned.record == replace(DONE, earlier=(failed, record_of(CHANGED)))

@@ -28,6 +28,7 @@ from kirin_batch.records import Record, Status, TaskError
 from kirin_batch.scheduler.observer import Stage
 from kirin_batch.scheduler.outcome import Missed, Outcome
 from kirin_batch.scheduler.patience import PATIENCE
+from kirin_batch.scheduler.scheduler import Limits
 
 JOB = picture("s:a")
 ID = JOB.external_task_id
@@ -344,3 +345,64 @@ def test_a_disk_that_refuses_ends_the_run_before_anything_is_sent() -> None:
     with pytest.raises(KirinError, match="the disk is full"):
         live(world)
     assert world.created == []
+
+
+@pytest.mark.parametrize("code", ["006001094", "006001095", "006001099", "500", "503", "5001"])
+def test_a_transient_failure_is_followed_by_a_further_attempt(code: str) -> None:
+    world = World()
+    world.gateway.on_end = lambda external_id: Failed("", code, "not now") if external_id == ID else done()
+    assert live(world).status is Status.COMPLETED
+    assert world.created == [ID, AGAIN]
+    assert [(task.external_task_id, task.status) for task in record(world).earlier] == [(ID, Status.FAILED)]
+
+
+@pytest.mark.parametrize("code", ["", "1301", "6001094", "50", "50000", "x500"])
+def test_any_other_failure_is_final(code: str) -> None:
+    world = World()
+    world.gateway.on_end = lambda _id: Failed("", code, "no")
+    assert live(world).status is Status.FAILED
+    assert world.created == [ID]
+
+
+def test_content_that_was_refused_is_not_asked_for_again_in_the_run() -> None:
+    world, jobs = World(), [picture("s:a", request="x"), picture("s:b", request="x"), picture("s:c", request="y")]
+    world.gateway.on_create = Script(Refused("1301", "content policy"))
+    outcomes = world.run(jobs, plan_for(jobs), Limits(slots={"image": 1}))
+    refused = Outcome(Status.FAILED, TaskError("1301", "content policy"))
+    assert (outcomes["s:a"], outcomes["s:b"], outcomes["s:c"].status) == (refused, refused, Status.COMPLETED)
+    assert world.created == [jobs[0].external_task_id, jobs[2].external_task_id]
+    assert set(world.memory.records) == {"s:a", "s:c"}
+
+
+def notices(world: World, caplog: pytest.LogCaptureFixture, *, jobs: int = 3) -> list[str]:
+    """What a run of slow tasks warns of."""
+    world.gateway.task_seconds = 60.0
+    pictures = [picture(f"s:{number}") for number in range(jobs)]
+    outcomes = world.run(pictures, plan_for(pictures), Limits(slots={"image": 1}))
+    assert {outcome.status for outcome in outcomes.values()} == {Status.COMPLETED}
+    return [record.getMessage() for record in caplog.records]
+
+
+def test_a_gateway_that_does_not_look_up_external_ids_is_noticed_and_said_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    world = World()
+    world.gateway.on_query = lambda subject: Missing() if subject.startswith("kb-") else None
+    (told,) = notices(world, caplog)
+    assert "does not look up external_task_ids" in told
+    assert picture("s:0").external_task_id in told
+
+
+def test_of_a_gateway_that_looks_up_external_ids_nothing_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    world = World()
+    assert notices(world, caplog) == []
+    lookups = [act for act in world.acts if act.startswith("query kb-")]
+    assert len(lookups) == 4, "one before each create, and one to see whether it works"
+
+
+def test_an_intent_stays_known_when_the_request_changes() -> None:
+    changed = replace(JOB, digest="c" * 64, external_task_id=external_task_id("", "s:a", "c" * 64, 1))
+    world = World([INTENT])
+    live(world, changed)
+    assert record(world).digest == changed.digest
+    assert record(world).earlier == (INTENT,)
