@@ -9,6 +9,7 @@ import json
 import os
 import socket
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -19,10 +20,20 @@ import filelock
 from kirin_batch.errors import KirinError, ProjectBusyError
 from kirin_batch.fault_points import FaultPoint, reach
 
-__all__ = ["PART_SUFFIX", "fsync_folder", "hold_run_lock", "remove_parts", "sha256_of_file", "write_atomic"]
+__all__ = [
+    "PART_SUFFIX",
+    "fsync_folder",
+    "hold_run_lock",
+    "make_folders",
+    "remove_parts",
+    "sha256_of_file",
+    "write_atomic",
+]
 
 PART_SUFFIX = ".kirin-part"
 """The ending of files that are being written. Whatever bears it without a run in progress is a leftover."""
+
+_making_folders = threading.Lock()
 
 
 def write_atomic(path: Path, data: bytes) -> None:
@@ -49,6 +60,22 @@ def remove_parts(folder: Path) -> int:
     for part in parts:
         part.unlink(missing_ok=True)
     return len(parts)
+
+
+def make_folders(folder: Path) -> None:
+    """Make `folder` and what is missing above it; after a power cut they are there still.
+
+    Raises OSError where the disk refuses.
+    """
+    with _making_folders:  # whoever finds a folder here also finds it flushed
+        missing: list[Path] = []
+        for place in (folder, *folder.parents):
+            if place.is_dir():
+                break
+            missing.append(place)
+        for place in reversed(missing):
+            place.mkdir(exist_ok=True)
+            fsync_folder(place.parent)
 
 
 def fsync_folder(folder: Path) -> None:

@@ -27,7 +27,7 @@ from typing import Self
 
 import orjson
 
-from kirin_batch.disk import fsync_folder, remove_parts
+from kirin_batch.disk import fsync_folder, make_folders, remove_parts
 from kirin_batch.errors import KirinError
 from kirin_batch.fault_points import FaultPoint, reach
 from kirin_batch.lockfile import load_lockfile, read_document, save_lockfile
@@ -90,6 +90,10 @@ def _render_line(news: list[bytes]) -> bytes:
     return b'{"crc":"%08x","news":%b}\n' % (zlib.crc32(listed), listed)
 
 
+def _forgetting(job: str) -> bytes:
+    return orjson.dumps({"forget": job})
+
+
 def _replay(line: bytes, place: str, records: dict[str, Record]) -> None:
     framed = _LINE.fullmatch(line)
     if framed is None or int(framed["crc"], 16) != zlib.crc32(framed["news"]):
@@ -126,7 +130,7 @@ class Ledger:
 
     def __enter__(self) -> Self:
         try:
-            self._journal.parent.mkdir(parents=True, exist_ok=True)
+            make_folders(self._journal.parent)
             for folder in (self._lockfile.parent, self._journal.parent):
                 remove_parts(folder)
             self._file = self._journal.open("ab", buffering=0)
@@ -153,10 +157,16 @@ class Ledger:
         self._records[record.job] = record
         await self._commit(orjson.dumps(record.as_json()))
 
+    async def move(self, record: Record, *, moved_from: str) -> None:
+        """Keep `record` and drop that of the id that its job had before, in one step: the task is never there twice."""
+        del self._records[moved_from]
+        self._records[record.job] = record
+        await self._commit(_forgetting(moved_from) + b"," + orjson.dumps(record.as_json()))
+
     async def forget(self, job: str) -> None:
-        """Drop the job's record, because it moved to another id or because nothing came of its intent."""
+        """Drop the job's record, because nothing came of its intent."""
         if self._records.pop(job, None):
-            await self._commit(orjson.dumps({"forget": job}))
+            await self._commit(_forgetting(job))
 
     async def _commit(self, news: bytes) -> None:
         self._pending.append(news)

@@ -22,6 +22,7 @@ from kirin_batch.gateway.answers import (
     Missing,
     Refused,
     Result,
+    Resumption,
     Running,
     Unknown,
     Writer,
@@ -139,8 +140,8 @@ class ScriptedGateway:
             case Failed(code=code, message=message):
                 return Failed(task.task_id, code, message)
 
-    async def download(self, url: str, write: Writer) -> Fetched:
-        raise AssertionError(f"the shelf brings results, not the gateway: {url}, {write}")
+    async def download(self, url: str, write: Writer, *, resumption: Resumption | None = None) -> Fetched:
+        raise AssertionError(f"the shelf brings results, not the gateway: {url}, {write}, {resumption}")
 
 
 @dataclass(slots=True)

@@ -11,7 +11,7 @@ from kirin_batch.plan import Plan, PlanOptions, make_plan, pick
 from kirin_batch.prices import Estimates
 from kirin_batch.records import Output, Record
 
-__all__ = ["plan_jobs", "plan_project"]
+__all__ = ["plan_jobs", "plan_project", "recorded_contents"]
 
 
 def plan_project(workspace: Workspace, selection: Selection, options: PlanOptions) -> Plan:
@@ -35,17 +35,23 @@ def plan_jobs(workspace: Workspace, selection: Selection, records: Mapping[str, 
     return plan if selection.is_everything else pick(plan, workspace.select(selection, records))
 
 
+def recorded_contents(records: Iterable[Record]) -> dict[str, set[tuple[int | None, str | None]]]:
+    """Size in bytes and SHA-256 of all results that a path was ever recorded to hold."""
+    contents: dict[str, set[tuple[int | None, str | None]]] = {}
+    for task in (task for record in records for task in (record, *record.earlier)):
+        for output in task.outputs:
+            if output.path is not None:
+                contents.setdefault(output.path, set()).add((output.bytes, output.sha256))
+    return contents
+
+
 def _presence(root: Path, records: Iterable[Record]) -> Callable[[Output], bool]:
     """Whether a result is on disk: its file is there, and holds no result of another task.
 
     Tasks that a job had one after the other share their paths: after a change is taken back, what lies there is the
     wrong one. A file that somebody edited is none of these, and stays.
     """
-    claims: dict[str, set[tuple[int | None, str | None]]] = {}
-    for task in (task for record in records for task in (record, *record.earlier)):
-        for output in task.outputs:
-            if output.path is not None:
-                claims.setdefault(output.path, set()).add((output.bytes, output.sha256))
+    claims = recorded_contents(records)
 
     def is_present(output: Output) -> bool:
         if output.path is None or not (root / output.path).is_file():

@@ -9,7 +9,7 @@ from decimal import Decimal
 from kirin_batch.bodies import RequestBuilder
 from kirin_batch.clock import SystemClock
 from kirin_batch.commands.credentials import read_api_key
-from kirin_batch.commands.planning import plan_jobs
+from kirin_batch.commands.planning import plan_jobs, recorded_contents
 from kirin_batch.commands.rows import JobRow, make_row
 from kirin_batch.commands.workspace import Selection, Workspace
 from kirin_batch.disk import hold_run_lock
@@ -177,17 +177,16 @@ class _Run:
         for planned in plan.jobs:
             if planned.action is Action.ORPHAN or planned.record is None:
                 continue
-            if planned.record is not self._ledger.records.get(planned.job):
-                await self._ledger.record(await self._at_its_place(planned, planned.record))
             if planned.moved_from:
-                await self._ledger.forget(planned.moved_from)
+                await self._move(planned.record, moved_from=planned.moved_from)
+            elif planned.record is not self._ledger.records.get(planned.job):
+                await self._ledger.record(planned.record)
 
-    async def _at_its_place(self, planned: PlannedJob, record: Record) -> Record:
-        if not planned.moved_from:
-            return record
-        job = self._workspace.specs.jobs[planned.job]
+    async def _move(self, record: Record, *, moved_from: str) -> None:
+        """Take the files of a renamed job along, then its record."""
+        job = self._workspace.specs.jobs[record.job]
         outputs = await asyncio.to_thread(take_along, self._project.root, job, record.outputs)
-        return replace(record, outputs=outputs)
+        await self._ledger.move(replace(record, outputs=outputs), moved_from=moved_from)
 
     @asynccontextmanager
     async def _open_gateway(self) -> AsyncIterator[Gateway]:
@@ -211,7 +210,14 @@ class _Run:
 
     def _make_scheduler(self, gateway: Gateway) -> Scheduler:
         settings, options, clock = self._project.settings, self._options, SystemClock()
-        downloader = Downloader(self._project.root, gateway, clock, downloads=settings.downloads)
+        recorded = recorded_contents(self._ledger.records.values())  # as it is now: threads ask it, and records change
+        downloader = Downloader(
+            self._project.root,
+            gateway,
+            clock,
+            downloads=settings.downloads,
+            is_recorded=lambda path, sha256: any(sha256 == known for _, known in recorded.get(path, ())),
+        )
         max_cost = settings.max_cost if options.max_cost is None else options.max_cost
         return Scheduler(
             gateway=gateway,

@@ -11,6 +11,7 @@ from typing import Literal, Protocol, TypeAlias
 
 __all__ = [
     "Answer",
+    "Begun",
     "Broken",
     "Busy",
     "Denied",
@@ -24,7 +25,9 @@ __all__ = [
     "Received",
     "Refused",
     "Rejected",
+    "Restart",
     "Result",
+    "Resumption",
     "Running",
     "Unknown",
     "Writer",
@@ -123,9 +126,36 @@ Answer: TypeAlias = Running | Done | Failed | Missing | Refused | Denied | Busy 
 """What a create or a query can end with."""
 
 
+Writer: TypeAlias = Callable[[bytes], Awaitable[None] | None]
+"""Takes the next bytes of a download, in order; what it raises ends the download and reaches the caller as it is."""
+
+Restart: TypeAlias = Callable[[], Awaitable[None] | None]
+"""Drops all that was written: what the writer gets next is the result's first bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """What of a result is written: its first bytes, at least one, of the version that `tag` names.
+
+    `tag` is the server's strong entity tag, or the date of its last change; `whole_bytes` the result's size where told.
+    """
+
+    size_bytes: int
+    tag: str
+    whole_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Resumption:
+    """Asks for what is missing. `restart` is called where the server has another version, or gives no parts."""
+
+    begun: Begun
+    restart: Restart
+
+
 @dataclass(frozen=True, slots=True)
 class Received:
-    """The whole download was written: so many bytes, and the server's Content-Type without its parameters."""
+    """The whole result is written: its size, and the server's Content-Type without its parameters."""
 
     size_bytes: int
     content_type: str | None = None
@@ -140,9 +170,13 @@ class Gone:
 
 @dataclass(frozen=True, slots=True)
 class Interrupted:
-    """The download broke off or never began; the same URL may work later. What was written is incomplete."""
+    """The download broke off or never began; the same URL may work later.
+
+    `begun` is what it can go on from; None: what was written is of no use.
+    """
 
     reason: str
+    begun: Begun | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,9 +188,6 @@ class Rejected:
 
 Fetched: TypeAlias = Received | Gone | Interrupted | Rejected
 """What a download can end with."""
-
-Writer: TypeAlias = Callable[[bytes], Awaitable[None] | None]
-"""Takes the next bytes of a download, in order; what it raises ends the download and reaches the caller as it is."""
 
 
 class Gateway(Protocol):
@@ -170,6 +201,6 @@ class Gateway(Protocol):
         """Ask for a task by its id or its external_task_id; free, and needs no slot."""
         ...
 
-    async def download(self, url: str, write: Writer) -> Fetched:
-        """Stream a result into `write`, without the key: results live on other hosts."""
+    async def download(self, url: str, write: Writer, *, resumption: Resumption | None = None) -> Fetched:
+        """Stream a result, or what is missing of it, into `write`, without the key: results live on other hosts."""
         ...

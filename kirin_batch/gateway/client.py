@@ -18,7 +18,8 @@ from yarl import URL
 from kirin_batch import __version__
 from kirin_batch.clock import Clock, SystemClock
 from kirin_batch.errors import UsageError
-from kirin_batch.gateway.answers import Answer, Broken, Fetched, Unknown, Writer
+from kirin_batch.fault_points import FaultPoint, reach
+from kirin_batch.gateway.answers import Answer, Broken, Fetched, Resumption, Unknown, Writer
 from kirin_batch.gateway.download import Downloads
 from kirin_batch.gateway.pace import Pace
 from kirin_batch.gateway.proxy import proxy_for
@@ -75,9 +76,9 @@ class HttpGateway:
         """Get a task by its id or its external_task_id, either of which is one segment of the path."""
         return await self._ask("GET", f"{_PATH}/task/{quote(task, safe='')}")
 
-    async def download(self, url: str, write: Writer) -> Fetched:
+    async def download(self, url: str, write: Writer, *, resumption: Resumption | None = None) -> Fetched:
         """Stream a result into `write`, without the key; limits: 4 GiB, an hour, `timeout_seconds` of silence."""
-        return await self._downloads.download(url, write)
+        return await self._downloads.download(url, write, resumption=resumption)
 
     async def _ask(self, method: str, path: str, *, body: bytes | None = None) -> Answer:
         await self._pace.turn()
@@ -98,6 +99,7 @@ class HttpGateway:
             return read_error(error)
 
     async def _send(self, method: str, path: str, *, body: bytes | None) -> Reply | Unknown:
+        reach(FaultPoint.REQUEST_READY)
         async with self._session.request(
             method,
             URL(f"{self._base_url}{path}", encoded=True),
@@ -107,7 +109,9 @@ class HttpGateway:
             proxy=self._proxy.url,
             proxy_headers=self._proxy.headers,
         ) as response:
+            reach(FaultPoint.ANSWER_BEGUN)
             told = await _read(response.content)
+            reach(FaultPoint.ANSWER_READ)
             if told is None:
                 return Unknown(f"HTTP {response.status} with more than {_ANSWER_BYTES} bytes")
             told = self._secret.redact_body(told)

@@ -10,8 +10,19 @@ from yarl import URL
 
 from kirin_batch import __version__
 from kirin_batch.clock import Clock
-from kirin_batch.gateway.answers import Fetched, Gone, Interrupted, Received, Rejected, Writer
+from kirin_batch.fault_points import FaultPoint, reach
+from kirin_batch.gateway.answers import (
+    Begun,
+    Fetched,
+    Gone,
+    Interrupted,
+    Received,
+    Rejected,
+    Resumption,
+    Writer,
+)
 from kirin_batch.gateway.proxy import proxy_for
+from kirin_batch.gateway.ranges import Stretch, read_rest, read_whole, rest_headers
 from kirin_batch.gateway.wall import BAD_ADDRESS, FAULTS, words_for
 
 __all__ = ["CHUNK_BYTES", "MOST_BYTES", "Downloads"]
@@ -26,6 +37,8 @@ _LONGEST_SECONDS = 3600.0  # else a server that drips keeps a download for good
 _CONNECT_SECONDS = 15.0
 _REDIRECTS = 5
 _OK = frozenset({200, 203})
+_PARTIAL = 206
+_NO_SUCH_PART = frozenset({400, 412, 416})  # to a request for a part: the whole may be served all the same
 _TRANSIENT = frozenset({408, 425, 429})
 _SUCCESS, _REDIRECT, _SERVER = 2, 3, 5  # the hundreds of a status
 
@@ -63,41 +76,58 @@ class Downloads:
     ) -> None:
         await self._session.close()
 
-    async def download(self, url: str, write: Writer) -> Fetched:
-        """Stream what is at the URL into `write`; what `write` raises reaches the caller as it is."""
+    async def download(self, url: str, write: Writer, *, resumption: Resumption | None = None) -> Fetched:
+        """Stream what is at the URL, or what is missing of it, into `write`.
+
+        What `write` and `restart` raise reaches the caller as it is.
+        """
         begin = self._clock.monotonic()
+        begun = resumption.begun if resumption else None
         try:
-            response = await self._open(url)
+            response = await self._open(url, begun)
         except BAD_ADDRESS as error:
             return Rejected(f"the result's address leads nowhere: {error}")
         except aiohttp.TooManyRedirects:
             return Rejected(f"more than {_REDIRECTS} redirects")
         except FAULTS as error:
-            return Interrupted(words_for(error))
+            return Interrupted(words_for(error), begun)
         async with response:
-            fetched = _judged(response, self._most_bytes) or await self._stream(response, write)
+            reach(FaultPoint.DOWNLOAD_BEGUN)
+            judged = _judged(response, self._most_bytes, begun)
+            if isinstance(judged, Stretch):
+                if resumption and judged.start == 0 and (restarted := resumption.restart()):
+                    await restarted
+                fetched = await self._stream(response, write, judged)
+            else:
+                fetched = judged
         seconds = self._clock.monotonic() - begin
         logger.debug("GET %s%s %d %.3f s", response.url.host, response.url.raw_path, response.status, seconds)
         return fetched
 
-    async def _open(self, url: str) -> aiohttp.ClientResponse:
+    async def _open(self, url: str, begun: Begun | None) -> aiohttp.ClientResponse:
         address = _address(url)
         # Off the event loop, because asking whether a proxy is bypassed may ask DNS on some systems.
         proxy = await asyncio.to_thread(proxy_for, url)
-        return await self._session.get(address, max_redirects=_REDIRECTS, proxy=proxy.url, proxy_headers=proxy.headers)
+        return await self._session.get(
+            address,
+            headers=rest_headers(begun),
+            max_redirects=_REDIRECTS,
+            proxy=proxy.url,
+            proxy_headers=proxy.headers,
+        )
 
-    async def _stream(self, response: aiohttp.ClientResponse, write: Writer) -> Fetched:
+    async def _stream(self, response: aiohttp.ClientResponse, write: Writer, stretch: Stretch) -> Fetched:
         """Write all of it. The HTTP library raises where less comes than Content-Length or the last chunk told."""
-        received = 0
+        size = stretch.start
         while True:
             try:
                 chunk = await response.content.read(CHUNK_BYTES)
             except FAULTS as error:
-                return Interrupted(f"after {received} bytes: {words_for(error)}")
+                return Interrupted(f"after {size} bytes: {words_for(error)}", stretch.begun(size))
             if not chunk:
-                return Received(received, _content_type(response))
-            received += len(chunk)
-            if received > self._most_bytes:
+                return _ended(response, stretch, size)
+            size += len(chunk)
+            if size > self._most_bytes:
                 return _too_large(self._most_bytes)
             if written := write(chunk):
                 await written
@@ -111,15 +141,29 @@ def _address(url: str) -> URL:
         raise aiohttp.InvalidURL(url) from error
 
 
-def _judged(response: aiohttp.ClientResponse, most_bytes: int) -> Fetched | None:
-    """What the head of the answer says already; None where the body is worth reading."""
-    if response.status in _OK:
-        return _too_large(most_bytes) if (response.content_length or 0) > most_bytes else None
-    said = f"HTTP {response.status}"
-    family = response.status // 100
-    if response.status in _TRANSIENT or family in {_SUCCESS, _SERVER}:
-        return Interrupted(said)
+def _judged(response: aiohttp.ClientResponse, most_bytes: int, begun: Begun | None) -> Stretch | Fetched:
+    """What the head of the answer says: an outcome already, or which bytes its body has."""
+    status, length = response.status, response.content_length
+    if status in _OK:
+        return _too_large(most_bytes) if (length or 0) > most_bytes else read_whole(response.headers, length)
+    said = f"HTTP {status}"
+    if begun and status == _PARTIAL:
+        return read_rest(response.headers, length, begun) or Interrupted(f"{said} with another part than asked for")
+    if begun and status in _NO_SUCH_PART:
+        return Interrupted(f"{said} to a request for the rest")
+    family = status // 100
+    if status in _TRANSIENT or family in {_SUCCESS, _SERVER}:
+        return Interrupted(said, begun)
     return Rejected(f"{said} that leads nowhere") if family == _REDIRECT else Gone(said)
+
+
+def _ended(response: aiohttp.ClientResponse, stretch: Stretch, size: int) -> Received | Interrupted:
+    """The body ended as HTTP wants it. In chunks it may still have another length than the head told of it."""
+    if stretch.end not in {None, size}:
+        return Interrupted(f"{size} bytes came where {stretch.end} were told")
+    if stretch.whole_bytes not in {None, size}:
+        return Interrupted(f"{size} bytes came of {stretch.whole_bytes}", stretch.begun(size))
+    return Received(size, _content_type(response))
 
 
 def _too_large(most_bytes: int) -> Rejected:

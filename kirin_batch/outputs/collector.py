@@ -1,29 +1,44 @@
 """Downloads the results of a task: each is written beside its place, checked, flushed, and renamed when all are there.
 
-So what stands under a result's name is complete; whatever bears the part suffix is a leftover of a run that died.
+So what stands under a result's name is complete; whatever bears the part suffix is a leftover of a run that died. A
+download that breaks off keeps its part for the next try, never for the next run.
 """
 
 import asyncio
 import hashlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
 
 from kirin_batch.clock import Clock
-from kirin_batch.disk import PART_SUFFIX, fsync_folder
+from kirin_batch.disk import PART_SUFFIX, fsync_folder, make_folders
 from kirin_batch.errors import KirinError
-from kirin_batch.gateway.answers import Gateway, Gone, Interrupted, Received, Rejected, Result
+from kirin_batch.fault_points import FaultPoint, reach
+from kirin_batch.gateway.answers import (
+    Begun,
+    Fetched,
+    Gateway,
+    Gone,
+    Interrupted,
+    Received,
+    Rejected,
+    Result,
+    Resumption,
+)
 from kirin_batch.jobs import Job
 from kirin_batch.naming import output_path
 from kirin_batch.outputs.media import HEAD_BYTES, recognise
+from kirin_batch.outputs.replaced import IsRecorded, keep_copy
 from kirin_batch.records import Output
 from kirin_batch.scheduler.outcome import Missed
 
 __all__ = ["Downloader", "Lister", "remove_leftovers"]
 
-_PAUSES = (0.0, 1.0, 2.0, 4.0)  # seconds before each try
+_PAUSES = (0.0, 1.0, 2.0, 4.0)  # seconds before each of the tries that bring nothing
+_PROGRESS_BYTES = 64 * 1024  # a try that brought so much more begins the pauses anew
+_MEDIA_TYPES = frozenset({"image", "video"})  # results beside a text are whatever they are told to be
 
 
 class Lister:
@@ -46,10 +61,14 @@ class _Part:
 
 
 class Downloader:
-    """Brings results below the project's root, so many at a time."""
+    """Brings results below the project's root, so many at a time.
 
-    def __init__(self, root: Path, gateway: Gateway, clock: Clock, *, downloads: int) -> None:
+    A file that `is_recorded` does not know is copied before a result takes its place.
+    """
+
+    def __init__(self, root: Path, gateway: Gateway, clock: Clock, *, downloads: int, is_recorded: IsRecorded) -> None:
         self._root = root
+        self._is_recorded = is_recorded
         self._gateway = gateway
         self._clock = clock
         self._turns = asyncio.Semaphore(downloads)
@@ -72,59 +91,82 @@ class Downloader:
 
     async def _download(self, job: Job, index: int, result: Result) -> _Part | Missed:
         path = self._root / (output_path(job.output_stem, index=index, ext="") + PART_SUFFIX)
-        part = Missed("")
-        for pause in _PAUSES:
+        sink = _Sink(path.with_name("." + path.name))
+        try:
+            fetched = await self._fetch(result.url, sink)
+            match fetched:
+                case Interrupted(reason) | Rejected(reason):
+                    return Missed(reason)
+                case Gone(reason):
+                    return Missed(reason, is_gone=True)
+                case Received():
+                    return sink.finish(job, result)
+        finally:
+            sink.discard()
+
+    async def _fetch(self, url: str, sink: "_Sink") -> Fetched:
+        """Try until nothing more comes; the size limit of a download bounds how often something does."""
+        begun, most_bytes, tries, reason = None, 0, 0, ""
+        pauses = iter(_PAUSES)
+        while (pause := next(pauses, None)) is not None:
             await self._clock.sleep(pause)
             async with self._turns:
-                fetched = await self._try(path.with_name("." + path.name), result)
+                fetched = await self._try(url, sink, begun)
             if not isinstance(fetched, Interrupted):
                 return fetched
-            part = Missed(f"a download broke off {len(_PAUSES)} times: {fetched.reason}")
-        return part
+            begun, reason, tries = fetched.begun, fetched.reason, tries + 1
+            # More than ever was there: what is lost and comes again, and again, is no progress.
+            kept_bytes = begun.size_bytes if begun else 0
+            if kept_bytes >= most_bytes + _PROGRESS_BYTES:
+                pauses = iter(_PAUSES)
+            most_bytes = max(most_bytes, kept_bytes)
+        return Interrupted(f"a download broke off {tries} times: {reason}")
 
-    async def _try(self, path: Path, result: Result) -> _Part | Missed | Interrupted:
-        with _Sink(path) as sink:
-            fetched = await self._gateway.download(result.url, sink.write)
-            match fetched:
-                case Interrupted():
-                    return fetched
-                case Gone(reason) | Rejected(reason):
-                    return Missed(reason, is_gone=isinstance(fetched, Gone))
-                case Received():
-                    return await asyncio.to_thread(sink.finish, result)
+    async def _try(self, url: str, sink: "_Sink", begun: Begun | None) -> Fetched:
+        await asyncio.to_thread(make_folders, sink.path.parent)
+        with sink.open(is_kept=begun is not None):
+            resumption = Resumption(begun, sink.restart) if begun else None
+            fetched = await self._gateway.download(url, sink.write, resumption=resumption)
+            if isinstance(fetched, Received):
+                await asyncio.to_thread(sink.flush)
+            return fetched
 
     def _publish(self, job: Job, parts: Sequence[_Part], results: Sequence[Result]) -> tuple[Output, ...]:
-        outputs = []
-        for index, (part, result) in enumerate(zip(parts, results, strict=True), 1):
-            name = output_path(job.output_stem, index=index, ext=part.ext)
+        names = [output_path(job.output_stem, index=index, ext=part.ext) for index, part in enumerate(parts, 1)]
+        for name, part in zip(names, parts, strict=True):
+            keep_copy(self._root, name, successor=part.sha256, is_recorded=self._is_recorded)
+        for name, part in zip(names, parts, strict=True):
             part.path.replace(self._root / name)
-            outputs.append(
-                Output(url=result.url, type=result.type, path=name, sha256=part.sha256, bytes=part.size_bytes)
-            )
-        for folder in {(self._root / str(output.path)).parent for output in outputs}:
+            reach(FaultPoint.RESULT_RENAMED)
+        for folder in {(self._root / name).parent for name in names}:
             fsync_folder(folder)
-        return tuple(outputs)
+        reach(FaultPoint.RESULTS_KEPT)
+        return tuple(
+            Output(url=result.url, type=result.type, path=name, sha256=part.sha256, bytes=part.size_bytes)
+            for name, part, result in zip(names, parts, results, strict=True)
+        )
 
 
 class _Sink:
-    """The file that a download goes to, hashed on the way, off the event loop; removed at the end unless finished."""
+    """The file that a download goes to in one or several tries, hashed on the way, off the event loop."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
+        self._is_finished = False
+        self._forget()
+
+    def _forget(self) -> None:
         self._hash = hashlib.sha256()
         self._head = b""
         self._size_bytes = 0
-        self._is_finished = False
 
-    def __enter__(self) -> Self:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = self._path.open("wb")
-        return self
-
-    def __exit__(self, *_exc: object) -> None:
-        self._file.close()
-        if not self._is_finished:
-            self._path.unlink(missing_ok=True)
+    @contextmanager
+    def open(self, *, is_kept: bool) -> Iterator[None]:
+        """Hold the file open for a try that goes on where the last one ended (`is_kept`), or begins anew."""
+        if not is_kept:
+            self._forget()
+        with self.path.open("ab" if is_kept else "wb") as self._file:
+            yield
 
     async def write(self, chunk: bytes) -> None:
         await asyncio.to_thread(self._take, chunk)
@@ -134,18 +176,37 @@ class _Sink:
             self._head = (self._head + chunk)[:HEAD_BYTES]
         self._hash.update(chunk)
         self._file.write(chunk)
-        self._size_bytes += len(chunk)
-
-    def finish(self, result: Result) -> _Part | Missed:
-        """Flush the file to the device, if it is what it should be."""
-        media = recognise(self._head)
-        if media is None or media.type != result.type:
-            served = media.type if media else "neither image nor film"
-            return Missed(f"what was served as {result.type} is {served}")
         self._file.flush()
+        self._size_bytes += len(chunk)
+        reach(FaultPoint.PIECE_WRITTEN)
+
+    async def restart(self) -> None:
+        await asyncio.to_thread(self._empty)
+
+    def _empty(self) -> None:
+        self._forget()
+        self._file.truncate(0)
+
+    def flush(self) -> None:
+        """Put the whole of it on the device."""
         os.fsync(self._file.fileno())
+        reach(FaultPoint.RESULT_FLUSHED)
+
+    def finish(self, job: Job, result: Result) -> _Part | Missed:
+        """Keep the file, if it is what it should be."""
+        media = recognise(self._head)
+        served = media.type if media else "neither image nor film"
+        if media is None or served != result.type:
+            return Missed(f"what was served as {result.type} is {served}")
+        if job.result_type in _MEDIA_TYPES and served != job.result_type:
+            return Missed(f"{job.model} makes {job.result_type}, and what was served is {served}")
         self._is_finished = True
-        return _Part(self._path, media.ext, self._hash.hexdigest(), self._size_bytes)
+        return _Part(self.path, media.ext, self._hash.hexdigest(), self._size_bytes)
+
+    def discard(self) -> None:
+        """Remove the file unless it is finished."""
+        if not self._is_finished:
+            self.path.unlink(missing_ok=True)
 
 
 def remove_leftovers(root: Path, jobs: Iterable[Job]) -> int:

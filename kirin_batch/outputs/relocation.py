@@ -8,8 +8,9 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from kirin_batch.disk import fsync_folder, sha256_of_file
+from kirin_batch.disk import fsync_folder, make_folders, sha256_of_file
 from kirin_batch.errors import KirinError
+from kirin_batch.fault_points import FaultPoint, reach
 from kirin_batch.jobs import Job
 from kirin_batch.naming import output_path
 from kirin_batch.records import Output
@@ -35,13 +36,28 @@ def _take(root: Path, job: Job, index: int, output: Output) -> Output:
     name = output_path(job.output_stem, index=index, ext=source.suffix)
     target = root / name
     if target.exists():
-        is_there = output.sha256 is not None and sha256_of_file(target) == output.sha256
-        return replace(output, path=name) if is_there else output
+        if not _is_result(target, output):
+            return output
+        if _is_result(source, output) and not source.samefile(target):
+            _leave(source)  # the power went between the two folders: it bears both names
+        return replace(output, path=name)
     if not source.is_file():
         return output
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folders(target.parent)
     source.replace(target)
+    reach(FaultPoint.RESULT_MOVED)
     fsync_folder(target.parent)
-    with suppress(OSError):
-        source.parent.rmdir()  # refused where anything else lies in it
+    _leave(source)
     return replace(output, path=name)
+
+
+def _is_result(path: Path, output: Output) -> bool:
+    return output.sha256 is not None and path.is_file() and sha256_of_file(path) == output.sha256
+
+
+def _leave(source: Path) -> None:
+    """Take the old name of a file away for good, and its folder with it where nothing else lies there."""
+    source.unlink(missing_ok=True)
+    fsync_folder(source.parent)
+    with suppress(OSError):
+        source.parent.rmdir()

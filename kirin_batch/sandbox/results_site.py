@@ -10,7 +10,7 @@ from kirin_batch.sandbox.settings import SandboxSettings
 
 __all__ = ["results_app"]
 
-RANGE = re.compile(r"bytes=(\d*)-(\d*)", re.ASCII)
+RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
 
 
 def results_app(results: Results, books: Books, settings: SandboxSettings) -> web.Application:
@@ -28,23 +28,26 @@ def results_app(results: Results, books: Books, settings: SandboxSettings) -> we
             data = await results.content(request.path)
         except InterruptedError:
             return web.Response(status=503, text="the sandbox is stopping")
-        return _served(data, media_type_of(order), request.headers.get(hdrs.RANGE))
+        # A token never gets another content, so it tells versions apart; what is asked of another gets the whole.
+        tag = f'"{request.match_info["token"]}"'
+        is_same = request.headers.get(hdrs.IF_RANGE, tag) == tag
+        headers: dict[str, str] = {hdrs.ACCEPT_RANGES: "bytes", hdrs.CONTENT_TYPE: media_type_of(order), hdrs.ETAG: tag}
+        return _served(data, headers, request.headers.get(hdrs.RANGE) if is_same else None)
 
     app = web.Application(middlewares=settings.result_middlewares)
     app.router.add_get("/{token}/{name}", download)
     return app
 
 
-def _served(data: bytes, media_type: str, wanted: str | None) -> web.Response:
+def _served(data: bytes, headers: dict[str, str], wanted: str | None) -> web.Response:
     """The whole, a part (206), or 416; several ranges at once are answered with the whole, as RFC 9110 allows."""
-    headers = {hdrs.ACCEPT_RANGES: "bytes", hdrs.CONTENT_TYPE: media_type}
     match = RANGE.fullmatch(wanted) if wanted else None
     if match is None or match.groups() == ("", ""):
         return web.Response(body=data, headers=headers)
     first, last = _span(match[1], match[2], len(data))
     if first > last:
         return web.Response(status=416, headers={hdrs.CONTENT_RANGE: f"bytes */{len(data)}"})
-    headers[hdrs.CONTENT_RANGE] = f"bytes {first}-{last}/{len(data)}"
+    headers = headers | {hdrs.CONTENT_RANGE: f"bytes {first}-{last}/{len(data)}"}
     return web.Response(status=206, body=data[first : last + 1], headers=headers)
 
 

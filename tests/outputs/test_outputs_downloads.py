@@ -39,7 +39,7 @@ async def collect(
     clock = clock or FakeClock()
     results = [Result(kind, f"{wire.url}/{number}") for number, kind in enumerate(kinds)]
     async with HttpGateway(settings_for(wire), clock=clock) as gateway:
-        return await Downloader(root, gateway, clock, downloads=2).collect(job, results)
+        return await Downloader(root, gateway, clock, downloads=2, is_recorded=lambda *_: False).collect(job, results)
 
 
 def collected(
@@ -53,9 +53,9 @@ def collected(
 
 
 def test_results_come_in_their_order_with_size_and_hash_and_the_ending_that_their_content_has(tmp_path: Path) -> None:
-    outputs = collected(tmp_path, WHOLE, answer(body=FILM), kinds=("image", "video"))
+    outputs = collected(tmp_path, WHOLE, answer(body=plain_picture("fox.jpg")), kinds=("image", "image"))
     assert not isinstance(outputs, Missed)
-    assert [output.path for output in outputs] == ["outputs/film/poster/1.png", "outputs/film/poster/2.mp4"]
+    assert [output.path for output in outputs] == ["outputs/film/poster/1.png", "outputs/film/poster/2.jpg"]
     assert (outputs[0].bytes, outputs[0].sha256) == (len(PICTURE), hashlib.sha256(PICTURE).hexdigest())
     assert files(tmp_path) == [output.path for output in outputs]
     assert (tmp_path / "outputs/film/poster/1.png").read_bytes() == PICTURE
@@ -103,6 +103,28 @@ def test_what_is_no_result_leaves_nothing_and_is_not_asked_for_again(
     assert (files(tmp_path), clock.slept) == ([], [0.0])
 
 
+@pytest.mark.parametrize(
+    ("asked", "served", "kind", "reason"),
+    [
+        ("video", PICTURE, "image", "kirin_v2_image makes video, and what was served is image"),
+        ("image", FILM, "video", "kirin_v2_image makes image, and what was served is video"),
+        ("text", PICTURE, "image", None),
+        ("video", FILM, "video", None),
+    ],
+)
+def test_a_result_is_what_its_job_asked_for_whatever_the_gateway_calls_it(
+    tmp_path: Path, asked: str, served: bytes, kind: Kind, reason: str | None
+) -> None:
+    async def scenario() -> tuple[Output, ...] | Missed:
+        async with serve(answer(body=served)) as wire:
+            job = job_named("film:poster", output_stem="outputs/{index}{ext}", result_type=asked)
+            return await collect(tmp_path, wire, kinds=[kind], job=job)
+
+    outputs = asyncio.run(scenario())
+    assert (outputs.reason if isinstance(outputs, Missed) else None) == reason
+    assert bool(files(tmp_path)) == (reason is None)
+
+
 def test_of_several_results_all_come_or_none(tmp_path: Path) -> None:
     old = tmp_path / "outputs/film/poster/1.png"
     old.parent.mkdir(parents=True)
@@ -116,7 +138,7 @@ def test_of_several_results_all_come_or_none(tmp_path: Path) -> None:
 def test_no_more_downloads_run_at_once_than_are_allowed(tmp_path: Path) -> None:
     async def scenario() -> int:
         async with serve(WHOLE) as wire, HttpGateway(settings_for(wire)) as gateway:
-            downloader = Downloader(tmp_path, gateway, FakeClock(), downloads=2)
+            downloader = Downloader(tmp_path, gateway, FakeClock(), downloads=2, is_recorded=lambda *_: False)
             async with asyncio.TaskGroup() as group:
                 for number in range(8):
                     job = job_named(f"a:{number}", output_stem=f"outputs/{number}-{{index}}{{ext}}")

@@ -7,6 +7,7 @@ from studio import job_named
 
 from kirin_batch.disk import sha256_of_file
 from kirin_batch.errors import KirinError
+from kirin_batch.fault_points import FaultPoint, arm
 from kirin_batch.outputs.relocation import take_along
 from kirin_batch.records import Output
 
@@ -26,6 +27,17 @@ def test_files_move_and_the_empty_folder_goes(tmp_path: Path, output: Output) ->
     assert (moved.path, moved.sha256) == ("outputs/film/new/1.png", output.sha256)
     assert (tmp_path / "outputs/film/new/1.png").read_bytes() == b"a picture"
     assert not (tmp_path / "outputs/film/old").exists()
+
+
+def test_a_file_is_at_its_new_place_before_anything_else_happens(tmp_path: Path, output: Output) -> None:
+    seen: list[tuple[FaultPoint, bool, bool]] = []
+    old, new = tmp_path / "outputs/film/old/1.png", tmp_path / "outputs/film/new/1.png"
+    arm(lambda point: seen.append((point, old.exists(), new.exists())))
+    try:
+        take_along(tmp_path, RENAMED, [output])
+    finally:
+        arm(None)
+    assert seen == [(FaultPoint.RESULT_MOVED, False, True)]
 
 
 def test_a_folder_with_other_files_stays(tmp_path: Path, output: Output) -> None:

@@ -75,7 +75,31 @@ def test_a_part_of_a_result_can_be_asked_for(wanted: str, part: slice) -> None:
     asyncio.run(scenario())
 
 
-@pytest.mark.parametrize("wanted", ["bytes=-", "bytes=0-1,5-6", "lines=0-1", "bytes=a-b"])
+def test_a_part_is_served_of_the_version_that_it_is_asked_of() -> None:
+    async def scenario() -> None:
+        async with sandboxed() as asked:
+            url = await picture_url(asked)
+            whole = await asked.fetch(url)
+            assert re.fullmatch(r'"[\w-]+"', whole.headers["ETag"])
+            same = await asked.fetch(url, **{"Range": "bytes=10-", "If-Range": whole.headers["ETag"]})
+            assert (same.status, same.raw) == (206, whole.raw[10:])
+            assert same.headers["ETag"] == whole.headers["ETag"]
+            other = await asked.fetch(url, **{"Range": "bytes=10-", "If-Range": '"another"'})
+            assert (other.status, other.raw) == (200, whole.raw)
+
+    asyncio.run(scenario())
+
+
+def test_two_results_have_two_versions() -> None:
+    async def scenario() -> None:
+        async with sandboxed() as asked:
+            first, second = [await asked.fetch(await picture_url(asked)) for _ in range(2)]
+            assert first.headers["ETag"] != second.headers["ETag"]
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("wanted", ["bytes=-", "bytes=0-1,5-6", "lines=0-1", "bytes=a-b", f"bytes={'9' * 5000}-"])
 def test_a_range_that_is_not_understood_gives_the_whole(wanted: str) -> None:
     async def scenario() -> None:
         async with sandboxed() as asked:

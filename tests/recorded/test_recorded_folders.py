@@ -1,0 +1,42 @@
+"""A folder that is made is on the device with all above it, whoever made it."""
+
+import sys
+from pathlib import Path
+from types import FrameType
+
+import pytest
+
+from kirin_batch import disk
+from kirin_batch.disk import make_folders
+
+
+def flushed(folder: Path) -> list[Path]:
+    """The folders that `make_folders` flushes, in order."""
+    seen: list[Path] = []
+
+    def note(frame: FrameType, event: str, _called: object) -> None:
+        if event == "call" and frame.f_code is disk.fsync_folder.__code__:
+            seen.append(frame.f_locals["folder"])
+
+    sys.setprofile(note)
+    try:
+        make_folders(folder)
+    finally:
+        sys.setprofile(None)
+    return seen
+
+
+def test_each_new_folder_is_flushed_into_the_one_that_holds_it(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    assert flushed(tmp_path / "a/b/c/d") == [tmp_path / "a", tmp_path / "a/b", tmp_path / "a/b/c"]
+    assert (tmp_path / "a/b/c/d").is_dir()
+
+
+def test_what_is_there_costs_no_flush(tmp_path: Path) -> None:
+    assert flushed(tmp_path) == []
+
+
+def test_a_file_in_the_way_is_an_error_that_names_it(tmp_path: Path) -> None:
+    (tmp_path / "a").touch()
+    with pytest.raises(FileExistsError, match=r"/a'$"):
+        make_folders(tmp_path / "a/b/c")
