@@ -12,7 +12,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -45,6 +45,7 @@ SUBJECT = """
 _LONG_SECONDS = 1e6  # longer than any task of the sandbox
 
 Answering = Callable[[web.Request], web.StreamResponse | None]
+Wrapping = Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +74,8 @@ class Studio:
     """A project in `root` and its sandbox.
 
     While `holds_time`, no task of the sandbox ends; else each has ended when it is next looked at. `answer` and
-    `serve_result` may give another answer than the sandbox's own (None: its own); `downloads` are paths with the
-    headers that came along.
+    `serve_result` may give another answer than the sandbox's own (None: its own), `wrap` stands around both: it may ask
+    for an answer and lose it. `downloads` are paths with the headers that came along.
     """
 
     root: Path
@@ -83,6 +84,8 @@ class Studio:
     paints: bool = False
     answer: Answering | None = None
     serve_result: Answering | None = None
+    wrap: Wrapping | None = None
+    image_slots: int = 10
     downloads: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     sandbox: Sandbox = field(init=False)
     _now: Iterator[float] = field(default_factory=lambda: itertools.count(0.0, _LONG_SECONDS))
@@ -200,10 +203,15 @@ def draw_picture(path: Path, *, size: tuple[int, int] = (320, 320)) -> Path:
 
 @contextmanager
 def open_studio(
-    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *, holds_time: bool = False
+    root: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    *,
+    holds_time: bool = False,
+    image_slots: int = 10,
 ) -> Iterator[Studio]:
     """A project in `root` whose gateway is a sandbox of its own, for as long as the block lasts."""
-    studio = Studio(root, capsys, holds_time=holds_time)
+    studio = Studio(root, capsys, holds_time=holds_time, image_slots=image_slots)
     started, ended = threading.Event(), threading.Event()
     thread = threading.Thread(target=lambda: asyncio.run(_serve(studio, started, ended)))
     thread.start()
@@ -219,6 +227,10 @@ def open_studio(
 
 async def _serve(studio: Studio, started: threading.Event, ended: threading.Event) -> None:
     @web.middleware
+    async def around(request: web.Request, handler: Handler) -> web.StreamResponse:
+        return await (studio.wrap(request, handler) if studio.wrap else handler(request))
+
+    @web.middleware
     async def gateway(request: web.Request, handler: Handler) -> web.StreamResponse:
         told = studio.answer(request) if studio.answer else None
         return told or await handler(request)
@@ -228,7 +240,9 @@ async def _serve(studio: Studio, started: threading.Event, ended: threading.Even
         assert hdrs.AUTHORIZATION not in request.headers
         return studio.serve(request) or await handler(request)
 
-    settings = SandboxSettings(middlewares=(gateway,), result_middlewares=(results,))
+    settings = SandboxSettings(
+        limits={"image": studio.image_slots}, middlewares=(around, gateway), result_middlewares=(around, results)
+    )
     async with Sandbox(settings, clock=studio.clock) as studio.sandbox:
         started.set()
         await asyncio.to_thread(ended.wait)
