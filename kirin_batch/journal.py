@@ -30,7 +30,7 @@ import orjson
 from kirin_batch.disk import fsync_folder, make_folders, remove_parts
 from kirin_batch.errors import KirinError
 from kirin_batch.fault_points import FaultPoint, reach
-from kirin_batch.lockfile import load_lockfile, read_document, save_lockfile
+from kirin_batch.lockfile import holds_conflict, load_lockfile, read_document, save_lockfile
 from kirin_batch.records import Record
 
 __all__ = ["Ledger", "load_records"]
@@ -118,7 +118,7 @@ class Ledger:
         self._lockfile = lockfile
         self._journal = journal
         self._records = load_records(lockfile, journal)
-        self._is_folded = not _read_lines(journal)
+        self._is_folded = not _read_lines(journal) and not holds_conflict(lockfile)
         self._pending: list[bytes] = []
         self._taken = 0
         self._flushed = 0

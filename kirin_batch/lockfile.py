@@ -18,12 +18,12 @@ from kirin_batch.merging import merge_records
 from kirin_batch.models import schema_text
 from kirin_batch.records import Record
 
-__all__ = ["load_lockfile", "read_document", "read_record", "render_lockfile", "save_lockfile"]
+__all__ = ["holds_conflict", "load_lockfile", "read_document", "read_record", "render_lockfile", "save_lockfile"]
 
 _VERSION = 1
 _Line: TypeAlias = tuple[int, bytes]
 """A line of the file with its number."""
-_OURS, _BASE, _THEIRS, _END = b"<<<<<<< ", b"||||||| ", b"=======", b">>>>>>> "
+_OURS, _BASE, _THEIRS, _END = b"<<<<<<<", b"|||||||", b"=======", b">>>>>>>"
 _FOLLOWERS = {_END: (_OURS,), _OURS: (_BASE, _THEIRS), _BASE: (_THEIRS,), _THEIRS: (_END,)}
 _RESTORE = "Restore the file, it says what was paid for"
 
@@ -44,7 +44,7 @@ def load_lockfile(path: Path) -> dict[str, Record]:
     except OSError as error:
         raise KirinError(f"{path} cannot be read: {error.strerror}. It says what was paid for") from error
     lines = list(enumerate(data.splitlines(), 1))
-    if not any(line.startswith((_OURS, _BASE, _THEIRS, _END)) for _, line in lines):
+    if not any(_mark_of(line) for _, line in lines):
         return _read_side(path, lines)
     ours, theirs = (_read_side(path, side) for side in _split_conflict(path, lines))
     merged = merge_records({}, ours, theirs)
@@ -52,6 +52,11 @@ def load_lockfile(path: Path) -> dict[str, Record]:
     for told in merged.paid_twice:
         logger.warning("%s", told)
     return merged.records
+
+
+def holds_conflict(path: Path) -> bool:
+    """Whether the file has the marks of a merge conflict, which the next save removes."""
+    return path.exists() and any(_mark_of(line) for line in path.read_bytes().splitlines())
 
 
 def _read_side(path: Path, lines: Sequence[_Line]) -> dict[str, Record]:
@@ -72,7 +77,7 @@ def _split_conflict(path: Path, lines: Iterable[_Line]) -> tuple[list[_Line], li
     sides = {_OURS: (ours,), _BASE: (), _THEIRS: (theirs,), _END: (ours, theirs)}
     last = _END
     for number, line in lines:
-        mark = next((mark for mark in sides if line.startswith(mark)), None)
+        mark = _mark_of(line)
         if mark is None:
             for side in sides[last]:
                 side.append((number, line))
@@ -83,6 +88,12 @@ def _split_conflict(path: Path, lines: Iterable[_Line]) -> tuple[list[_Line], li
     if last != _END:
         raise KirinError(f"{path.name} ends within a merge conflict. {_RESTORE}")
     return ours, theirs
+
+
+def _mark_of(line: bytes) -> bytes | None:
+    """The mark that a line is. Those of a conflict within the base are longer, and history as the base is."""
+    mark = line.partition(b" ")[0]
+    return mark if mark in _FOLLOWERS else None
 
 
 def _check_header(path: Path, lines: Sequence[_Line]) -> None:

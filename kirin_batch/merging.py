@@ -1,8 +1,9 @@
 """Merges what two sides recorded of the same jobs: no task that either of them knows is lost, whatever the order.
 
-A task is known by its external_task_id. Where both sides have it, the one that knows more of it is right; where they
-have different tasks of one job, one stays the job's and the others become earlier ones. The result does not depend on
-which side is called ours, so that two clones that merge each other end alike. Reads and writes nothing.
+A task is known by the gateway's id, and before that by its request: digest and external_task_id. Where both sides have
+it, the one that knows more of it is right; where they have different tasks of one job, one stays the job's and the
+others become earlier ones. The result does not depend on which side is called ours, so that two clones that merge each
+other end alike. Reads and writes nothing.
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,8 +13,10 @@ from kirin_batch.records import Record, Status
 
 __all__ = ["Merged", "merge_records"]
 
-_Key = tuple[str, bool]
-"""What names a task: its external_task_id, and whether it is a sandbox's."""
+_Request = tuple[str, str, bool]
+"""External_task_id and digest (an id that a spec gives outlives a refused request), and whether it is a sandbox's."""
+
+_EXISTS = 3  # the least `_promise` of a task that may still bring a result, or has
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,21 +50,42 @@ def _merge_job(base: Record | None, ours: Record | None, theirs: Record | None) 
 
 
 def _combine(ours: Record, theirs: Record) -> Record:
-    tasks: dict[_Key, Record] = {}
-    for task in (*_tasks(ours), *_tasks(theirs)):
-        key = _key(task)
-        tasks[key] = max(tasks[key], task, key=_knowledge) if key in tasks else task
-    current = _current_of(tasks[_key(ours)], tasks[_key(theirs)])
-    earlier = sorted((task for key, task in tasks.items() if key != _key(current)), key=_age)
-    return replace(current, earlier=tuple(earlier))
+    tasks = _distinct([*_tasks(ours), *_tasks(theirs)])
+    current = _current_of(_known(tasks, ours), _known(tasks, theirs))
+    # A line names the model of its current task alone, and earlier ones are read as of that model.
+    earlier = [replace(task, model=current.model) for task in tasks if not _is_same(task, current)]
+    return replace(current, earlier=tuple(sorted(earlier, key=_age)))
 
 
-def _tasks(record: Record) -> Iterable[Record]:
+def _tasks(record: Record) -> tuple[Record, ...]:
     return (*record.earlier, replace(record, earlier=()))
 
 
-def _key(task: Record) -> _Key:
-    return task.external_task_id, task.sandbox
+def _distinct(tasks: Iterable[Record]) -> list[Record]:
+    """Each task once, as the side that knows more has it; what has no task id yet is a task of its request, if any."""
+    best: dict[tuple[_Request, str | None], Record] = {}
+    for task in tasks:
+        key = _request(task), task.task_id
+        best[key] = max(best.get(key, task), task, key=_knowledge)
+    seen = {request for request, task_id in best if task_id is not None}
+    return [task for (request, task_id), task in best.items() if task_id is not None or request not in seen]
+
+
+def _request(task: Record) -> _Request:
+    return task.external_task_id, task.digest, task.sandbox
+
+
+def _is_same(task: Record, other: Record) -> bool:
+    """Whether two records are of one task, as far as both know it."""
+    return _request(task) == _request(other) and (
+        task.task_id == other.task_id or task.task_id is None or other.task_id is None
+    )
+
+
+def _known(tasks: Iterable[Record], side: Record) -> Record:
+    """What both sides together know of a side's current task."""
+    found = max((task for task in tasks if _is_same(task, side)), key=_knowledge)
+    return replace(found, model=side.model)
 
 
 def _knowledge(task: Record) -> tuple[object, ...]:
@@ -84,43 +108,49 @@ def _knowledge(task: Record) -> tuple[object, ...]:
 
 
 def _current_of(ours: Record, theirs: Record) -> Record:
-    """The one that stays the job's: of one request the one that is nearest to a result, else the newer request."""
-    if _key(ours) == _key(theirs):
+    """The one that stays the job's: the newer request; of one request the task that is nearest to a result, then the
+    older; where no task is known to exist, the later attempt, whose side had given the other one up.
+    """
+    both = ours, theirs
+    if _is_same(ours, theirs):
         return ours
     if ours.digest != theirs.digest or ours.sandbox != theirs.sandbox:
-        return max(ours, theirs, key=lambda task: (not task.sandbox, _age(task)))
+        return max(both, key=lambda task: (not task.sandbox, _age(task)))
+    if max(map(_promise, both)) < _EXISTS:
+        return max(both, key=lambda task: (task.attempt, _promise(task), _age(task)))
     if _promise(ours) != _promise(theirs):
-        return max(ours, theirs, key=_promise)
-    return min(ours, theirs, key=_age)
+        return max(both, key=_promise)
+    return min(both, key=_age)
 
 
 def _promise(task: Record) -> int:
     """Orders tasks of one request. An intent goes before a failure: it may be a task that nobody looked up yet."""
     if task.status is Status.IN_FLIGHT:
-        return 3 if task.task_id else 1
+        return _EXISTS if task.task_id else 1
     return {Status.COMPLETED: 4, Status.UNKNOWN: 2, Status.FAILED: 0}[task.status]
 
 
-def _age(task: Record) -> tuple[str, int, int, str]:
-    return task.created_at, task.take, task.attempt, task.external_task_id
+def _age(task: Record) -> tuple[str, int, int, str, str]:
+    return task.created_at, task.take, task.attempt, task.external_task_id, str(task.as_json())
 
 
 def _tell_paid_twice(merged: Record, ours: Record | None, theirs: Record | None) -> list[str]:
-    """Two tasks of one request, each made by one side alone, and neither a failure: both cost."""
+    """A sentence for each request of which either side has a task that the other one has not, failures aside."""
     if ours is None or theirs is None:
         return []
-    our_keys, their_keys = ({_key(task) for task in _tasks(side)} for side in (ours, theirs))
     told = []
     paid = [task for task in _tasks(merged) if _costs(task)]
     for digest in dict.fromkeys(task.digest for task in paid):
         same = [task for task in paid if task.digest == digest]
-        if any(_key(task) not in their_keys for task in same) and any(_key(task) not in our_keys for task in same):
+        if all(any(not _has(side, task) for task in same) for side in (ours, theirs)):
             names = " and ".join(sorted(str(task.task_id) for task in same))
-            used = next((task for task in same if _key(task) == _key(merged)), same[-1])
-            told.append(
-                f"{merged.job} was paid for on both sides, as tasks {names}; {used.task_id} is used, all are kept"
-            )
+            used = f"{merged.task_id} is used, " if any(_is_same(task, merged) for task in same) else ""
+            told.append(f"{merged.job} was paid for on both sides, as tasks {names}; {used}all are kept")
     return told
+
+
+def _has(side: Record, task: Record) -> bool:
+    return any(_is_same(known, task) for known in _tasks(side))
 
 
 def _costs(task: Record) -> bool:

@@ -112,7 +112,8 @@ def make_plan(
     `is_present` tells whether a result is on disk as it was recorded. Records of jobs that no spec has are orphans,
     but for those that a job of the same digest takes along (a rename).
     """
-    planner = _Planner(records, _find_moves(jobs, records), _find_refusals(records), is_present, options)
+    moves = _find_moves(jobs, records)
+    planner = _Planner(records, moves, _find_left(jobs, records, moves), _find_refusals(records), is_present, options)
     planned: dict[str, PlannedJob] = {}
     for job in jobs.values():
         decision = planner.decide(job)
@@ -138,6 +139,31 @@ def _find_moves(jobs: Mapping[str, Job], records: Mapping[str, Record]) -> dict[
         if gone.get(job.digest) and not _has_task(records.get(job.id), job.digest):
             moves[job.id] = gone[job.digest].pop()
     return moves
+
+
+def _find_left(
+    jobs: Mapping[str, Job], records: Mapping[str, Record], moves: Container[str]
+) -> dict[str, tuple[str, Record]]:
+    """For each job that has no task of its digest and takes no record along, one among the earlier tasks of a job that
+    is gone, with that job's id: renamed, and a change taken back.
+    """
+    gone = [record for id_, record in sorted(records.items()) if id_ not in jobs]
+    earlier = {task.digest for record in gone for task in record.earlier}
+    used = {task.external_task_id for id_ in records.keys() & jobs.keys() for task in _tasks(records[id_])}
+    left = {}
+    for job in jobs.values():
+        if job.digest not in earlier or job.id in moves or _has_task(records.get(job.id), job.digest):
+            continue
+        found = [(record.job, task) for record in gone if (task := _recall(record, job.digest))]
+        free = [(id_, task) for id_, task in found if task.external_task_id not in used]
+        if free:
+            left[job.id] = free[0]
+            used.add(free[0][1].external_task_id)
+    return left
+
+
+def _tasks(record: Record) -> tuple[Record, ...]:
+    return (record, *record.earlier)
 
 
 def _has_task(record: Record | None, digest: str) -> bool:
@@ -167,15 +193,20 @@ def _orphan(record: Record) -> PlannedJob:
 class _Planner:
     records: Mapping[str, Record]
     moves: Mapping[str, Record]
+    left: Mapping[str, tuple[str, Record]]
     refusals: Mapping[str, Record]
     is_present: Callable[[Output], bool]
     options: PlanOptions
 
     def decide(self, job: Job) -> PlannedJob:
         """What to do with `job`, looking at nothing but its own record."""
-        record, moved = self.records.get(job.id), self.moves.get(job.id)
-        if moved:
-            return self._move(job, moved, record)
+        record = self.records.get(job.id)
+        if job.id in self.moves:
+            return self._move(job, self.moves[job.id], record)
+        return self._take_over(job, *self.left[job.id], record) if job.id in self.left else self._decide(job, record)
+
+    def _decide(self, job: Job, record: Record | None) -> PlannedJob:
+        """What to do with a job that takes nothing from one that is gone."""
         if record is None:
             return self._send(job, None, "new")
         if record.digest == job.digest:
@@ -203,6 +234,13 @@ class _Planner:
         action = Action.MOVE if decision.action is Action.NONE else decision.action
         reason = f"it was {moved.job}" + ("" if action is Action.MOVE else f"; {decision.reason}")
         return replace(decision, action=action, reason=reason, moved_from=moved.job)
+
+    def _take_over(self, job: Job, holder: str, task: Record, own: Record | None) -> PlannedJob:
+        """Go on with an earlier task of a job that is gone, whose files lie where later ones of that job may come."""
+        outputs = tuple(Output(url=output.url, type=output.type) for output in task.outputs)
+        earlier = (*own.earlier, replace(own, earlier=())) if own else ()
+        decision = self._go_on(job, replace(task, job=job.id, outputs=outputs, earlier=earlier))
+        return replace(decision, reason=f"{holder} asked for it before; {decision.reason}")
 
     def _go_on(self, job: Job, record: Record) -> PlannedJob:
         match record.status:
@@ -280,12 +318,14 @@ def _is_used_up(external_id: str, record: Record) -> bool:
 def _recall(record: Record, digest: str) -> Record | None:
     """The job's own earlier task of `digest` as the current one: a change that was taken back costs nothing.
 
-    Of several the newest that has results, else the newest: a merge may leave a failure behind a task that went well.
+    Of several the newest that has results, else the newest that did not fail, else the newest: a merge may leave a
+    failure behind a task that went well.
     """
     found = [task for task in record.earlier if task.digest == digest]
     if not found:
         return None
-    best = next((task for task in reversed(found) if task.status is Status.COMPLETED), found[-1])
+    found.sort(key=lambda task: (task.status is Status.COMPLETED, task.status is not Status.FAILED))
+    best = found[-1]
     others = tuple(task for task in record.earlier if task is not best)
     return replace(best, earlier=(*others, replace(record, earlier=())))
 

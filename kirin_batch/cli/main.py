@@ -24,6 +24,7 @@ _COMMANDS: Mapping[str, str] = {
     "show": "Tell all that is known of one job.",
     "schema": "Print a schema, or list the models.",
     "sandbox": "Serve a gateway on loopback that bills nothing.",
+    "lock": "Merge lockfiles: the git merge driver.",
 }
 
 

@@ -231,3 +231,9 @@ def test_a_change_taken_back_finds_the_task_that_has_results_before_a_later_fail
     planned = only(plan_for([JOB], now))
     assert planned.action is Action.NONE
     assert planned.record == replace(DONE, earlier=(failed, record_of(CHANGED)))
+
+
+def test_a_change_taken_back_goes_on_with_a_task_in_flight_before_a_later_failure() -> None:
+    failed = replace(FAILED, attempt=2, external_task_id="kb-2")
+    planned = only(plan_for([JOB], replace(record_of(CHANGED), earlier=(IN_FLIGHT, failed))))
+    assert (planned.action, planned.external_task_id) == (Action.RESUME, IN_FLIGHT.external_task_id)
