@@ -1,5 +1,6 @@
 """A project: its root, its settings (kirin.yaml and environment), and where things lie in it. Knows no specs."""
 
+import math
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -9,9 +10,11 @@ from typing import Any
 
 import orjson
 
+from kirin_batch.disk import make_folders
 from kirin_batch.documents import read_document
 from kirin_batch.errors import KirinError, UsageError
-from kirin_batch.models import Shape, schema_text
+from kirin_batch.models import Shape, Violation, schema_text
+from kirin_batch.models.paths import named
 from kirin_batch.naming import TemplateError, fill_output_template
 from kirin_batch.problems import Pointer, Problem
 
@@ -84,7 +87,7 @@ class Project:
     def make_state_folder(self) -> None:
         """Make `.kirin/`, which ignores itself. Raises KirinError where it cannot."""
         try:
-            self.state.mkdir(exist_ok=True)
+            make_folders(self.state)
             ignore = self.state / ".gitignore"
             if not ignore.exists():
                 ignore.write_text("*\n")
@@ -117,7 +120,7 @@ def _read_settings(root: Path) -> Settings:
         raise InvalidSettingsError((document,))
     shape = Shape(orjson.loads(schema_text("project")))
     said = shape.coerce(document.value if document.value is not None else {})
-    violations = shape.check(said)
+    violations = _violations(said, shape)
     if violations:
         raise InvalidSettingsError(
             tuple(document.problem(v.pointer, v.rule, v.message, at_key=v.key) for v in violations)
@@ -127,6 +130,22 @@ def _read_settings(root: Path) -> Settings:
     if faults:
         raise InvalidSettingsError(faults)
     return settings
+
+
+def _violations(said: Any, shape: Shape) -> list[Violation]:  # noqa: ANN401 - any JSON, and what JSON has not
+    """What the schema says against kirin.yaml; it knows that JSON has no `.inf` and `.nan`, not where they are."""
+    strange = list(_not_finite(said))
+    kept = [violation for violation in shape.check(said) if not strange or violation.pointer not in {(), *strange}]
+    told = "is not finite (.inf or .nan): give a number"
+    return kept + [Violation("type", pointer, f"{named(pointer)} {told}") for pointer in strange]
+
+
+def _not_finite(value: Any, at: Pointer = ()) -> Iterator[Pointer]:  # noqa: ANN401 - as above
+    if isinstance(value, float) and not math.isfinite(value):
+        yield at
+    elif isinstance(value, dict | list):
+        for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _not_finite(item, (*at, key))
 
 
 def _settings_of(said: dict[str, Any]) -> Settings:

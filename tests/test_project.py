@@ -113,6 +113,9 @@ def test_a_wrong_amount_in_the_environment_is_an_error(tmp_path: Path, text: str
         ("\noutput: x", (2, 1), "additionalProperties", "did you mean outputs?"),
         ("spec_max_mb: 0", (1, 14), "exclusiveMinimum", "spec_max_mb is 0: more than 0"),
         ("spec_max_mb: 8MB", (1, 14), "type", "a number is needed"),
+        ("poll:\n  max: .nan", (2, 8), "type", "poll.max is not finite (.inf or .nan): give a number"),
+        ("gateway: {timeout: -.inf}", (1, 20), "type", "gateway.timeout is not finite"),
+        (".nan", (1, 1), "type", "the whole is not finite"),
         ("limits:\n  image: 0", (2, 10), "minimum", "limits.image is 0: at least 1"),
         ('retries: "3"', (1, 10), "type", "write it without quotes"),
         ("- a", (1, 1), "type", "a mapping is needed"),
@@ -143,7 +146,11 @@ def test_a_wrong_kirin_yaml_is_told_with_its_place(
 
 @pytest.mark.parametrize(
     ("text", "count"),
-    [("retries: -1\nlimits: {image: 0, vido: 3}\nversion: 3", 4), ("poll: {min: 60}\noutputs: 'a/{b}'", 2)],
+    [
+        ("retries: -1\nlimits: {image: 0, vido: 3}\nversion: 3", 4),
+        ("retries: -1\npoll: {max: .inf, min: .nan}", 3),
+        ("poll: {min: 60}\noutputs: 'a/{b}'", 2),
+    ],
 )
 def test_all_faults_of_kirin_yaml_come_at_once(tmp_path: Path, text: str, count: int) -> None:
     with pytest.raises(InvalidSettingsError) as caught:

@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ __all__ = [
     "selection_options",
 ]
 
+_CONTROLS = re.compile("[\x7f-\x9f]")  # DEL and C1; those below U+0020 are never raw in JSON
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
@@ -77,7 +79,7 @@ class Shared:
 
     def print_json(self, document: object) -> None:
         """Print the one JSON document of `--format json`."""
-        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+        click.echo(_without_controls(json.dumps(document, indent=2, ensure_ascii=False)))
 
     def print(self, text: str) -> None:
         """Print a line for people on stdout, its colours only where they may be."""
@@ -86,6 +88,11 @@ class Shared:
     def print_note(self, text: str) -> None:
         """Print a line for people on stderr, beside what the command tells."""
         click.echo(text, err=True, color=None if self.may_color else False)
+
+
+def _without_controls(document: str) -> str:
+    """JSON with the control characters escaped that it may hold as they are: a terminal would obey some of them."""
+    return _CONTROLS.sub(lambda match: f"\\u{ord(match[0]):04x}", document)
 
 
 class ProjectCommand(click.Command):

@@ -25,6 +25,13 @@ _NO_POINTERS: frozenset[Pointer] = frozenset()
 # Keywords that judge a value in itself; the others tell of its type or presence, which are known of stand-ins too.
 _OF_PRESENCE = frozenset({"type", "not", "additionalProperties", "unevaluatedProperties", "required", "x-unsupported"})
 _BASIC = frozenset({"type", "enum", "const"})
+# Where schemas stand that may be `false`; what `items` and `additionalProperties: false` say, jsonschema tells itself.
+_ONE_SCHEMA = frozenset({"then", "else", "contains", "propertyNames"})
+_OF_SCHEMAS = frozenset(
+    {"$defs", "allOf", "anyOf", "dependentSchemas", "oneOf", "patternProperties", "prefixItems", "properties"}
+)
+_NO_SCHEMAS = frozenset({"const", "enum", "default", "examples"})
+_NEVER: Schema = {"not": {}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +64,22 @@ def explain(value: Any, *, schema: Schema, skip: AbstractSet[Pointer] = _NO_POIN
 
 
 def _spelt_out(schema: Any) -> Any:  # noqa: ANN401 - a schema or a part of one
-    """The schema with `false` of `properties` as `{"not": {}}`: jsonschema's errors for `false` name no property."""
+    """The schema with `{"not": {}}` for `false`, of which jsonschema's errors tell neither keyword nor place."""
     if isinstance(schema, list):
         return [_spelt_out(part) for part in schema]
     if not isinstance(schema, dict):
         return schema
-    spelt: Schema = {keyword: _spelt_out(part) for keyword, part in schema.items()}
-    if isinstance(properties := spelt.get("properties"), dict):
-        spelt["properties"] = {name: {"not": {}} if part is False else part for name, part in properties.items()}
-    return spelt
+    return {keyword: _spelt_part(keyword, part) for keyword, part in schema.items()}
+
+
+def _spelt_part(keyword: str, part: Any) -> Any:  # noqa: ANN401 - whatever the keyword holds
+    if keyword in _NO_SCHEMAS:
+        return part
+    if keyword in _OF_SCHEMAS and isinstance(part, dict):
+        return {name: _NEVER if inner is False else _spelt_out(inner) for name, inner in part.items()}
+    if keyword in _OF_SCHEMAS and isinstance(part, list):
+        return [_NEVER if inner is False else _spelt_out(inner) for inner in part]
+    return _NEVER if keyword in _ONE_SCHEMA and part is False else _spelt_out(part)
 
 
 def _faults_of(error: "ValidationError", root: Schema) -> Iterator[_Fault]:
@@ -84,6 +98,10 @@ def _faults_of(error: "ValidationError", root: Schema) -> Iterator[_Fault]:
     if keyword == "additionalProperties" and operand is False:
         yield from _unknown_keys(error, pointer, root)
         return
+    if keyword == "not" and (branch := _branch_of(error)) and not operand:
+        text = message or _ruled_out(values | presence, pointer)
+        yield _Fault(Violation(branch, pointer, text), values, presence)
+        return
     is_key = "propertyNames" in error.absolute_schema_path
     if is_key:
         pointer = (*pointer, value)
@@ -92,6 +110,18 @@ def _faults_of(error: "ValidationError", root: Schema) -> Iterator[_Fault]:
     ours = message or message_of(keyword, pointer=pointer, value=value, limit=operand)
     text = ours or f"{named(pointer)}: {shortened(error.message)[1:-1]}"
     yield _Fault(Violation(keyword, pointer, text, key=is_key or keyword == "not"), values, presence)
+
+
+def _branch_of(error: "ValidationError") -> str | None:
+    """`then` or `else`, if the keyword that failed is all that stands there."""
+    steps = list(error.absolute_schema_path)
+    return str(steps[-2]) if steps[-2:-1] in (["then"], ["else"]) else None
+
+
+def _ruled_out(reads: frozenset[Pointer], pointer: Pointer) -> str:
+    """The message of a condition under which nothing is valid, for what it reads."""
+    names = ", ".join(sorted(map(named, reads)))
+    return f"{names}: this combination is not allowed" if names else f"{named(pointer)} is not allowed here"
 
 
 def _unknown_keys(error: "ValidationError", pointer: Pointer, root: Schema) -> Iterator[_Fault]:

@@ -11,6 +11,7 @@ from typing import Final
 from yaml import MarkedYAMLError, YAMLError
 
 from kirin_batch.source.errors import Place, YamlError, place_at, place_of
+from kirin_batch.source.values import shown
 
 __all__ = ["explain"]
 
@@ -96,7 +97,7 @@ class _Complaint:
 
 def _cannot_start(complaint: _Complaint) -> str:
     first = complaint.after[:1]
-    return _TABS if first == "\t" else f"a text cannot start with {first} (put it in quotes)"
+    return _TABS if first == "\t" else f"a text cannot start with {shown(first)} (put it in quotes)"
 
 
 def _unexpected_colon(complaint: _Complaint) -> str:
@@ -144,7 +145,7 @@ def _missing_value(complaint: _Complaint) -> str:
         return "a `- ` list cannot stand inside […] or {…}: write [a, b]"
     if not after:
         return "the text ends where a value or a closing bracket must stand"
-    return f"a value cannot start with `{after[0]}`: put it in quotes if it is a text"
+    return f"a value cannot start with `{shown(after[0])}`: put it in quotes if it is a text"
 
 
 @dataclass(frozen=True, slots=True)

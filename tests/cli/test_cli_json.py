@@ -175,3 +175,11 @@ def test_invalid_specs_are_one_document_and_each_problem_is_told(studio: Studio,
     assert (ran.code, ran.json["jobs"], ran.json["problems"][0]["job"]) == (1, [], "film:one")
     assert "specs/film.yaml:4:18" in studio.run(command).err
     assert (studio.files(), studio.books.creates) == (before, 0)
+
+
+def test_json_has_no_characters_that_a_terminal_obeys(studio: Studio) -> None:
+    studio.spec('  one: {params: {prompt: a, "p\\x7f\\x9b31m\\x85é": 1}}')
+    ran = studio.run("validate", "--format", "json")
+    assert [char for char in ran.out if char != "\n" and not char.isprintable()] == []
+    assert ran.json["problems"][0]["parameter"] == "/p\x7f\x9b31m\x85é"
+    assert "é" in ran.out

@@ -9,6 +9,7 @@ from sandbox_wire import BASE64, PICTURE, base64_image
 from kirin_batch.sandbox.models import Model
 from kirin_batch.sandbox.refusals import RequestRefusedError
 from kirin_batch.sandbox.rules import rules_of
+from kirin_batch.sandbox.rules.fields import is_address
 
 Changes: TypeAlias = Mapping[str, object]
 Row: TypeAlias = tuple[str, Changes, Changes, str]
@@ -319,6 +320,33 @@ CASES = [
 def test_a_statement_of_a_page_holds(model: Model, accepted: Changes, refused: Changes, names: str) -> None:
     rules_of(model).check(request_of(model, accepted))
     assert refused_parameter(model, refused) == names
+
+
+@pytest.mark.parametrize(
+    ("url", "is_url"),
+    [
+        ("https://ci.example", True),
+        ("HTTP://user:word@CI.example:8443/a%20b?c=d#e", True),
+        ("https://füchse.example/狐?a=[b]", True),
+        ("http://[2001:db8::1]:80/", True),
+        ("http://xn--", True),
+        ("http://ci.example/a b", False),
+        ("http://ci.example/\x85", False),
+        ("http://:80", False),
+        ("http://@/", False),
+        ("http://?x", False),
+        ("http://ci.example:port", False),
+        ("http://a]b", False),
+        ("https:/ci.example", False),
+    ],
+)
+def test_a_url_is_judged_by_its_syntax(url: str, is_url: bool) -> None:  # noqa: FBT001 - a case of the table
+    assert is_address(url) == is_url
+
+
+@pytest.mark.parametrize("seconds", ["05", "0005", " 5", "5.0", "+5", "\u0665"])
+def test_the_seconds_of_a_shot_are_written_as_the_page_writes_them(seconds: str) -> None:
+    assert refused_parameter(Model.VIDEO_V3, shots(seconds)) == "multi_prompt[0].duration"
 
 
 def test_a_parameter_that_a_page_rules_out_is_said_to_be_unsupported() -> None:

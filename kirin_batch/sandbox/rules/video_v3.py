@@ -18,7 +18,7 @@ from kirin_batch.sandbox.rules.images import image, is_link
 
 __all__ = ["VIDEO_V3_RULES"]
 
-SECONDS = re.compile(r"[0-9]{1,4}", re.ASCII)
+SECONDS = re.compile(r"0|[1-9][0-9]{0,3}")  # as the page writes them: "5", and "10" without a 0 before it
 DEFAULT_SECONDS = "5"
 
 
