@@ -1,5 +1,6 @@
 """A YAML file of the project with the way back from its values to their places. Knows nothing of what it says."""
 
+import os
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -17,12 +18,17 @@ _MEGABYTE: Final = 1024 * 1024
 class Document:
     """What a file holds: `file` is its name for people, relative to the project's root, `value` what its YAML says."""
 
-    def __init__(self, path: Path, file: str, data: bytes) -> None:
+    def __init__(self, path: str | Path, file: str, data: bytes) -> None:
         """Raises YamlError."""
-        self.path = path
         self.file = file
+        self._path = path
         self.value: Value = load_yaml(data, max_bytes=len(data))  # how much is read, the caller knows
         self._data = data
+
+    @property
+    def folder(self) -> Path:
+        """Where paths that it names begin."""
+        return Path(self._path).parent
 
     @cached_property
     def _places(self) -> Places:
@@ -45,26 +51,51 @@ class Document:
         return Problem(self.file, place.line, place.column, severity, rule, one_line(message), job, pointer)
 
 
-def read_document(path: Path, file: str, *, max_mb: float = 8.0, remedy: str = "make it smaller") -> Document | Problem:
+def read_document(
+    path: str | Path, file: str, *, max_mb: float = 8.0, remedy: str = "make it smaller"
+) -> Document | Problem:
     """The document of a file, or why there is none.
 
     A file of more than `max_mb` megabytes (1,048,576 bytes each) is not read; `remedy` tells people what to do then.
     """
     try:
-        unfit = _why_unread(path, max_mb=max_mb, remedy=remedy)
-        return Problem(file, 1, 1, Severity.ERROR, *unfit) if unfit else Document(path, file, path.read_bytes())
+        match _read(path, max_mb=max_mb, remedy=remedy):
+            case bytes() as data:
+                return Document(path, file, data)
+            case unfit:
+                return Problem(file, 1, 1, Severity.ERROR, *unfit)
     except OSError as error:
         return Problem(file, 1, 1, Severity.ERROR, "file", f"cannot be read: {error.strerror}")
     except YamlError as error:
         return Problem(file, error.line, error.column, Severity.ERROR, "yaml", error.message)
 
 
-def _why_unread(path: Path, *, max_mb: float, remedy: str) -> tuple[str, str] | None:
+def _read(path: str | Path, *, max_mb: float, remedy: str) -> bytes | tuple[str, str]:
+    """The bytes of a file, or rule and message of why they are not read."""
+    # Takes half the time of `Path.stat` and `Path.read_bytes`, and to open a pipe this way waits for nobody.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        status = os.fstat(descriptor)
+        unfit = _why_unread(status, max_mb=max_mb, remedy=remedy)
+        return unfit or _read_all(descriptor, size=status.st_size)
+    finally:
+        os.close(descriptor)
+
+
+def _why_unread(status: os.stat_result, *, max_mb: float, remedy: str) -> tuple[str, str] | None:
     """Rule and message for what reading would wait for without end (a pipe), or fill the memory with."""
-    status = path.stat()
     if not S_ISREG(status.st_mode):
         return "file", "is no file"
     if status.st_size > max_mb * _MEGABYTE:
         told = f"has {status.st_size / _MEGABYTE:,.1f} MB ({status.st_size:,} bytes), more than the limit"
         return "file-size", f"{told} of {max_mb:g} MB: {remedy}"
     return None
+
+
+def _read_all(descriptor: int, *, size: int) -> bytes:
+    data = os.read(descriptor, size + 1)
+    if len(data) == size:  # as nearly always
+        return data
+    while more := os.read(descriptor, _MEGABYTE):
+        data += more
+    return data

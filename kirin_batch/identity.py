@@ -31,7 +31,7 @@ def digest_of_request(
     documented default anyway counts as left out.
     """
     said = {
-        name: _without_inputs(value, (name,), inputs)
+        name: _without_inputs(value, (name,), inputs) if inputs else value
         for name, value in params.items()
         if name not in IGNORED_PARAMS and not (name in defaults and defaults[name] == value)
     }

@@ -48,6 +48,7 @@ _OF_SCHEMAS = (
     Rule("additionalProperties", "Every key is known.", f"Correct its spelling, or remove it. {_SEE_SCHEMA}"),
     Rule("unevaluatedProperties", "Every key is known.", f"Correct its spelling, or remove it. {_SEE_SCHEMA}"),
     Rule("unevaluatedItems", "A list has no item beyond those that are allowed.", "Remove what is too much."),
+    Rule("if", "No parameters stand together that exclude each other.", _SEE_MESSAGE),
     Rule("not", "Nothing stands where it is not allowed.", "Remove the parameter, or what forbids it."),
     Rule("anyOf", "A value fits one of the forms that are allowed.", _SEE_MESSAGE),
     Rule("oneOf", "A value fits just one of the forms that are allowed.", _SEE_MESSAGE),

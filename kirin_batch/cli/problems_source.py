@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from kirin_batch.problems import Problem
 from kirin_batch.project import Project
+from kirin_batch.specs.files import Boundary
 
 __all__ = ["Excerpt", "SourceLines"]
 
@@ -29,6 +30,7 @@ class SourceLines:
 
     def __init__(self, project: Project) -> None:
         self._project = project
+        self._boundary = Boundary(project)
         self._files: dict[str, list[str]] = {}
 
     def excerpt(self, problem: Problem, *, columns: int) -> Excerpt | None:
@@ -41,7 +43,7 @@ class SourceLines:
     def _read(self, file: str) -> list[str]:
         path = self._project.root / file
         try:
-            if not self._project.is_inside(path) or not path.is_file() or path.stat().st_size > _MOST_BYTES:
+            if not self._boundary.has(file) or not path.is_file() or path.stat().st_size > _MOST_BYTES:
                 return []
             # What is no UTF-8 is the problem itself, more often than not: the rest of its line still tells the place.
             return _BREAK.split(path.read_bytes().decode("utf-8-sig", errors="replace"))
@@ -52,6 +54,8 @@ class SourceLines:
 def _crop(line: str, index: int, columns: int) -> Excerpt:
     """The part of a line around the character at `index`."""
     index = min(index, len(line))
+    if len(line) <= columns and index <= columns * 2 // 3 and line.isascii() and line.isprintable():  # as most lines
+        return Excerpt(line.rstrip(), index)
     # A character takes a column or none, so that of a line of megabytes this much is enough to look at.
     first, last = max(0, index - columns), index + columns
     before = [_shown(char) for char in reversed(line[first:index])]

@@ -19,7 +19,7 @@ from kirin_batch.problems import Pointer
 if TYPE_CHECKING:
     from jsonschema import ValidationError
 
-__all__ = ["explain"]
+__all__ = ["Explainer"]
 
 _NO_POINTERS: frozenset[Pointer] = frozenset()
 # Keywords that judge a value in itself; the others tell of its type or presence, which are known of stand-ins too.
@@ -48,19 +48,25 @@ class _Fault:
         return self.values | self.presence
 
 
-def explain(value: Any, *, schema: Schema, skip: AbstractSet[Pointer] = _NO_POINTERS) -> list[Violation]:  # noqa: ANN401 - any JSON
-    """The faults of `value`, none of them a consequence of another.
+class Explainer:
+    """Explains values that fail one schema."""
 
-    `skip` are the places of stand-ins for values that are not known yet: only their type and presence count. The list
-    is empty where nothing but such places is at fault.
-    """
-    # Measured: importing jsonschema takes 65 ms, and most runs have no bad job.
-    from jsonschema import Draft202012Validator  # noqa: PLC0415 - see above
+    def __init__(self, schema: Schema) -> None:
+        # Measured: importing jsonschema takes 65 ms, and most runs have no bad job.
+        from jsonschema import Draft202012Validator  # noqa: PLC0415 - see above
 
-    schema = _spelt_out(schema)
-    errors = Draft202012Validator(schema).iter_errors(value)
-    faults = [fault for error in errors for fault in _faults_of(error, schema)]
-    return _without_consequences(faults, skip)
+        self._schema: Schema = _spelt_out(schema)
+        self._validator = Draft202012Validator(self._schema)
+
+    def explain(self, value: Any, *, skip: AbstractSet[Pointer] = _NO_POINTERS) -> list[Violation]:  # noqa: ANN401 - any JSON
+        """The faults of `value`, none of them a consequence of another.
+
+        `skip` are the places of stand-ins for values that are not known yet: only their type and presence count. The
+        list is empty where nothing but such places is at fault.
+        """
+        errors = self._validator.iter_errors(value)
+        faults = [fault for error in errors for fault in _faults_of(error, self._schema)]
+        return _without_consequences(faults, skip)
 
 
 def _spelt_out(schema: Any) -> Any:  # noqa: ANN401 - a schema or a part of one
@@ -98,9 +104,9 @@ def _faults_of(error: "ValidationError", root: Schema) -> Iterator[_Fault]:
     if keyword == "additionalProperties" and operand is False:
         yield from _unknown_keys(error, pointer, root)
         return
-    if keyword == "not" and (branch := _branch_of(error)) and not operand:
+    if keyword == "not" and not operand and _is_branch(error):
         text = message or _ruled_out(values | presence, pointer)
-        yield _Fault(Violation(branch, pointer, text), values, presence)
+        yield _Fault(Violation("if", pointer, text), values, presence)
         return
     is_key = "propertyNames" in error.absolute_schema_path
     if is_key:
@@ -112,10 +118,9 @@ def _faults_of(error: "ValidationError", root: Schema) -> Iterator[_Fault]:
     yield _Fault(Violation(keyword, pointer, text, key=is_key or keyword == "not"), values, presence)
 
 
-def _branch_of(error: "ValidationError") -> str | None:
-    """`then` or `else`, if the keyword that failed is all that stands there."""
-    steps = list(error.absolute_schema_path)
-    return str(steps[-2]) if steps[-2:-1] in (["then"], ["else"]) else None
+def _is_branch(error: "ValidationError") -> bool:
+    """Whether the keyword that failed is all that stands in a `then` or `else`."""
+    return list(error.absolute_schema_path)[-2:-1] in (["then"], ["else"])
 
 
 def _ruled_out(reads: frozenset[Pointer], pointer: Pointer) -> str:

@@ -15,9 +15,7 @@ from kirin_batch.models.image_headers import ImageHeader, read_header, sniff_for
 __all__ = ["Finding", "ImageForm", "ImageRule", "check_image", "check_image_text", "classify", "decode_base64"]
 
 # As the patterns of callback_url in schemas/: user, host, port, path.
-_URL = re.compile(
-    r"https?://([^\s/?#\[\]@]*@)?([^\s/?#\[\]@:]+|\[[0-9a-f:.]+\])(:[0-9]+)?([/?#]\S*)?", re.IGNORECASE
-)
+_URL = re.compile(r"https?://([^\s/?#\[\]@]*@)?([^\s/?#\[\]@:]+|\[[0-9a-f:.]+\])(:[0-9]+)?([/?#]\S*)?", re.IGNORECASE)
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _URL_SAFE_OR_UNPADDED = re.compile(r"[A-Za-z0-9+/_-]+={0,2}")
 _LOCAL = (".png", ".jpg", ".jpeg")

@@ -4,6 +4,7 @@ import difflib
 import itertools
 import json
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from kirin_batch.models.paths import named
@@ -41,7 +42,12 @@ def unknown_message(name: str, *, at: Pointer, known: Iterable[str]) -> str:
 
 def closest_name(name: str, known: Iterable[str]) -> str | None:
     """The known name that is most like `name`, if one is: case, `-` and `_` do not count, a common beginning does."""
-    plain = {_plain(option): option for option in _comparable(name, known)}
+    return _closest(name, tuple(_comparable(name, known)))
+
+
+@lru_cache(maxsize=256)  # a mistake is seldom made once: thousands of files are copies of each other
+def _closest(name: str, options: tuple[str, ...]) -> str | None:
+    plain = {_plain(option): option for option in options}
     wanted = _plain(name)
     near = difflib.get_close_matches(wanted, plain, cutoff=0.6)
     # `16:10` is for difflib nearer to `1:1` than to `16:9`: people mistype ends more often than beginnings.

@@ -64,12 +64,15 @@ class Model(Shape):
         found = super().check(value, skip=skip)
         if not isinstance(value, dict):
             return found
-        faulty = frozenset(fault.pointer for fault in found)
-        void = frozenset(fault.pointer for fault in found if fault.rule in _VOIDING)
-        request = Request(value, skip=skip, files=files, faulty=faulty, void=void)
-        for rule in self._rules:
-            found += rule.check(request)
-        return found + [warning.violation for warning in self._warnings if warning.applies(request)]
+        # Most requests have few parameters, and few rules concern those: nothing is made for the others.
+        rules = [rule for concerns, rule in self._rules if not concerns.isdisjoint(value)]
+        if rules:
+            faulty = frozenset(fault.pointer for fault in found)
+            void = frozenset(fault.pointer for fault in found if fault.rule in _VOIDING)
+            request = Request(value, skip=skip, files=files, faulty=faulty, void=void)
+            for rule in rules:
+                found += rule.check(request)
+        return found + [warning.violation for warning in self._warnings if warning.when.is_valid(value)]
 
     def takes(self, name: str) -> bool:
         """Whether the model has a parameter of this name."""
@@ -80,6 +83,7 @@ class Model(Shape):
         return [
             (pointer, rule)
             for pattern, rule in self._images
+            if pattern[0] in params
             for pointer, text in select(params, pattern)
             if isinstance(text, str)
         ]
@@ -92,18 +96,23 @@ class Model(Shape):
         """How many results a task of valid params yields."""
         return _first_match(self._counts, params)
 
-    def defaults(self) -> dict[str, Any]:
+    def defaults(self) -> Mapping[str, Any]:
         """The documented defaults of the top-level parameters."""
-        properties = self.schema["properties"].items()
-        return {name: part["default"] for name, part in properties if isinstance(part, dict) and "default" in part}
+        return self._defaults
 
     @cached_property
-    def _rules(self) -> tuple[Rule, ...]:
-        return rules_of(self.schema, node=self._node)
+    def _defaults(self) -> Mapping[str, Any]:
+        properties = self.schema["properties"].items()
+        found = {name: part["default"] for name, part in properties if isinstance(part, dict) and "default" in part}
+        return MappingProxyType(found)
+
+    @cached_property
+    def _rules(self) -> tuple[tuple[frozenset[str], Rule], ...]:
+        return tuple((rule.concerns, rule) for rule in rules_of(self.schema, node=self._node))
 
     @cached_property
     def _images(self) -> tuple[tuple[tuple[str, ...], ImageRule], ...]:
-        return tuple((pattern, node.image) for pattern, node in places(self._node) if node.image)
+        return tuple((pattern, node.image) for pattern, node in places(self._node) if pattern and node.image)
 
     @cached_property
     def _slots(self) -> tuple["_Case", ...]:
@@ -154,9 +163,6 @@ class _Warning:
 
     when: "jsonschema_rs.Validator"
     violation: Violation
-
-    def applies(self, request: Request) -> bool:
-        return self.when.is_valid(request.params)
 
 
 def _first_match(cases: tuple[_Case, ...], params: Mapping[str, Any]) -> int:

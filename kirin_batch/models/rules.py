@@ -56,6 +56,11 @@ class Request:
 class Rule(Protocol):
     """What judges a request by one keyword of ours."""
 
+    @property
+    def concerns(self) -> frozenset[str]:
+        """Parameters: a request that has none of them cannot break the rule."""
+        ...
+
     def check(self, request: Request) -> Iterator[Violation]:
         """The faults of the request by this rule."""
         ...
@@ -67,6 +72,10 @@ class _Picture:
 
     at: Pattern
     rule: ImageRule
+
+    @property
+    def concerns(self) -> frozenset[str]:
+        return frozenset(self.at[:1])
 
     def check(self, request: Request) -> Iterator[Violation]:
         for pointer, text in request.select(self.at):
@@ -82,12 +91,17 @@ class _Placeholders:
     at: Pattern
     images: Pattern
 
+    @property
+    def concerns(self) -> frozenset[str]:
+        return frozenset(self.at[:1])
+
     def check(self, request: Request) -> Iterator[Violation]:
-        lists = request.select(self.images)
-        if len(lists) < len(select(request.params, self.images)):
+        texts = [(pointer, text) for pointer, text in request.select(self.at) if "<<<" in text]
+        lists = request.select(self.images) if texts else []
+        if not texts or len(lists) < len(select(request.params, self.images)):
             return
         count = sum(len(items) for _, items in lists)
-        for pointer, text in request.select(self.at):
+        for pointer, text in texts:
             for match in {match[0]: match for match in _PLACEHOLDER.finditer(text)}.values():
                 if not self._is_there(match, count):
                     yield Violation("x-placeholders", pointer, f"{named(pointer)} {self._fault(match, count)}")
@@ -114,6 +128,10 @@ class _Total:
     most: int
     label: str
 
+    @property
+    def concerns(self) -> frozenset[str]:
+        return frozenset(pattern[0] for pattern in self.of)
+
     def check(self, request: Request) -> Iterator[Violation]:
         lists = [(pointer, items) for pattern in self.of for pointer, items in request.select(pattern)]
         total = sum(len(items) for _, items in lists)
@@ -132,6 +150,10 @@ class _Sum:
     options: tuple[Any, ...] | None
     label: str
     unit: str
+
+    @property
+    def concerns(self) -> frozenset[str]:
+        return frozenset(self.of[:1])
 
     def check(self, request: Request) -> Iterator[Violation]:
         parts = select(request.params, self.of)
@@ -160,6 +182,10 @@ class _DistinctImages:
     image: Pattern
     others: Pattern
 
+    @property
+    def concerns(self) -> frozenset[str]:
+        return frozenset(self.others[:1])
+
     def check(self, request: Request) -> Iterator[Violation]:
         for first, text in request.select(self.image):
             identity = _identity(request, first, text)
@@ -174,6 +200,11 @@ class _SameForm:
     """`x-same-form`: pictures are all URLs, or none is."""
 
     of: tuple[Pattern, ...]
+
+    @property
+    def concerns(self) -> frozenset[str]:
+        others = self.of[1:] if EACH not in self.of[0] else self.of  # one picture has the form of itself
+        return frozenset(pattern[0] for pattern in others)
 
     def check(self, request: Request) -> Iterator[Violation]:
         texts = [found for pattern in self.of for found in request.select(pattern) if request.is_sound(found[0])]

@@ -4,7 +4,7 @@ from collections.abc import Set as AbstractSet
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from kirin_batch.models.explain import explain
+from kirin_batch.models.explain import Explainer
 from kirin_batch.models.tree import Node, Schema, coerced, node_of
 from kirin_batch.models.violations import Violation
 from kirin_batch.problems import Pointer
@@ -31,15 +31,26 @@ class Shape:
         """
         return coerced(value, self._node)
 
+    def fits_as_written(self, value: Value) -> bool:
+        """Whether a value needs no conversion to fit. Only for schemas in which no conversion makes a fault."""
+        try:
+            return self._gate.is_valid(value)
+        except ValueError:  # a PlainScalar is nothing that JSON has
+            return False
+
     def check(self, value: Any, *, skip: AbstractSet[Pointer] = _NO_POINTERS) -> list[Violation]:  # noqa: ANN401 - any JSON
         """The faults of a plain JSON value, all at once, one per fault; of those in `skip` only type and presence."""
         if self._gate.is_valid(value):
             return []
-        found = explain(value, schema=self.schema, skip=skip)
+        found = self._explainer.explain(value, skip=skip)
         if found or skip:
             return found
         # The two validators differ in one thing: only the gate knows that JSON has no `.inf` and `.nan`.
         return [Violation("type", (), "a number is not finite (.inf or .nan): no request can carry it")]
+
+    @cached_property
+    def _explainer(self) -> Explainer:
+        return Explainer(self.schema)
 
     @cached_property
     def _node(self) -> Node:

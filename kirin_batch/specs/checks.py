@@ -2,7 +2,7 @@
 
 import copy
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from stat import S_ISREG
 from typing import Any, NamedTuple
@@ -33,11 +33,11 @@ def check_drafts(drafts: Iterable[Draft], project: Project) -> None:
     own_ids: dict[str, str] = {}
     boundary = Boundary(project)
     for draft in drafts:
-        for pointer, rule in draft.model.image_pointers(draft.params):
+        for pointer, rule in draft.images:
             if pointer not in draft.templates and pointer not in draft.unknown:
                 images.check(draft, pointer, rule)
         _check_params(draft)
-        _check_slots(draft, project.settings.slots)
+        _count(draft, project.settings.slots)
         _check_outputs(draft, project, boundary, places)
         _check_own_id(draft, own_ids)
     for draft in drafts:
@@ -48,7 +48,7 @@ def _check_links(draft: Draft, by_id: Mapping[str, Draft]) -> None:
     """What of another job may stand where: no film for a picture, and a file's Base64 nowhere but for a picture."""
     if not draft.links:
         return
-    images = {pointer for pointer, _ in draft.model.image_pointers(draft.params)}
+    images = {pointer for pointer, _ in draft.images}
     for pointer, linked in draft.links.items():
         links = [part for part in linked.parts if isinstance(part, Link)]
         is_image = pointer in images and len(linked.parts) == 1
@@ -59,14 +59,14 @@ def _check_links(draft: Draft, by_id: Mapping[str, Draft]) -> None:
             told = f"{draft.templates[pointer]}: a file can only be the whole value of an image parameter; take url"
             draft.complain("reference", told, parameter=pointer)
         elif beyond := next((link for link in links if _is_beyond(link, by_id[link.job])), None):
-            count = by_id[beyond.job].model.result_count(by_id[beyond.job].params)
+            count = by_id[beyond.job].result_count
             makes = "1 result, urls[0]" if count == 1 else f"{count} results, urls[0] to urls[{count - 1}]"
             draft.complain("reference", f"{draft.templates[pointer]}: {beyond.job} makes {makes}", parameter=pointer)
 
 
 def _is_beyond(link: Link, target: Draft) -> bool:
     """Whether a job makes fewer results than the link counts on; of a faulty one nobody knows."""
-    return link.index > 0 and not target.is_faulty and link.index >= target.model.result_count(target.params)
+    return link.index > 0 and not target.is_faulty and link.index >= target.result_count
 
 
 def _yields_image(link: Link, by_id: Mapping[str, Draft]) -> bool:
@@ -98,12 +98,15 @@ def _stand_in(template: Template) -> str | int:
     return parts[0] if len(parts) == 1 else "".join(map(str, parts))
 
 
-def _beyond_64_bits(value: Any, at: Pointer = ()) -> Iterator[Pointer]:  # noqa: ANN401 - any JSON
-    if isinstance(value, int) and value.bit_length() > _MOST_BITS:
-        yield at
-    for key, item in value.items() if isinstance(value, dict) else enumerate(value if isinstance(value, list) else ()):
-        if not isinstance(item, str):
-            yield from _beyond_64_bits(item, (*at, key))
+def _beyond_64_bits(value: Any, at: Pointer = ()) -> list[Pointer]:  # noqa: ANN401 - any JSON
+    found: list[Pointer] = []
+    for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+        if isinstance(item, int):
+            if item.bit_length() > _MOST_BITS:
+                found.append((*at, key))
+        elif isinstance(item, dict | list):
+            found += _beyond_64_bits(item, (*at, key))
+    return found
 
 
 class _Seen(NamedTuple):
@@ -130,7 +133,7 @@ class _Images:
         if len(text) > _LONGEST_PATH:
             draft.complain("file", f"{named(pointer)} is no path: it has {len(text)} characters", parameter=pointer)
             return
-        path = draft.sheet.document.path.parent / text
+        path = draft.sheet.document.folder / text
         if (path, rule) not in self._seen:
             self._seen[path, rule] = self._look(path, rule)
         seen = self._seen[path, rule]
@@ -160,12 +163,14 @@ class _Images:
         return _Seen(None, path, hashlib.sha256(data).hexdigest(), tuple(check_image(data, rule=rule)))
 
 
-def _check_slots(draft: Draft, limits: Mapping[str, int]) -> None:
+def _count(draft: Draft, limits: Mapping[str, int]) -> None:
+    """Note what a sound draft takes and makes; a number of images that is wrong in itself is told already."""
     if draft.is_faulty:
-        return  # a number of images that is wrong in itself is told already
-    kind, slots = draft.model.kind, draft.model.slots(draft.params)
-    if slots > limits.get(kind, 0):
-        told = f"takes {slots} {kind} slots at once, of {limits.get(kind, 0)}"
+        return
+    kind = draft.model.kind
+    draft.slots, draft.result_count = draft.model.slots(draft.params), draft.model.result_count(draft.params)
+    if draft.slots > limits.get(kind, 0):
+        told = f"takes {draft.slots} {kind} slots at once, of {limits.get(kind, 0)}"
         draft.complain("slots", f"{told}: make fewer, or raise limits.{kind} in kirin.yaml")
 
 
@@ -203,7 +208,7 @@ def _check_outputs(draft: Draft, project: Project, boundary: Boundary, places: d
 
 def claim_outputs(draft: Draft, stem: str, places: dict[str, str]) -> None:
     """Note in `places` (ids by path) where the draft's results go; a place that is taken is a fault."""
-    count = 1 if draft.is_faulty else draft.model.result_count(draft.params)
+    count = 1 if draft.is_faulty else draft.result_count
     if count > 1 and "{index}" not in stem:
         told = f"{count} results would go to one place, {stem}: add {{index}} to outputs"
         draft.complain("outputs", told, path=("outputs",))

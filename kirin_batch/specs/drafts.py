@@ -7,11 +7,10 @@ templates; `links` resolves them when all files are known.
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any, NoReturn, TypeVar
 
 from kirin_batch.jobs import LinkedText, LocalFile
-from kirin_batch.models import Catalog, Model
+from kirin_batch.models import Catalog, ImageRule, Model
 from kirin_batch.models.messages import shortened
 from kirin_batch.problems import Pointer, Severity
 from kirin_batch.source import PlainScalar, Value, scalar_text, unwrap
@@ -32,8 +31,8 @@ class Draft:
     """A job before it is linked to others.
 
     `params` hold text at the places in `templates` (references to other jobs), in `unknown` (texts with faulty
-    expressions) and of local images; `origins` tells for each param whether the job or the file's defaults gave it.
-    `links`, `files`, `needed` and `output_stem` (with a stand-in for the digest) are filled in by later steps.
+    expressions) and of local images; `images` are the places of all images. `links`, `files`, `needed`, `slots` and
+    `result_count` (of sound jobs) and `output_stem` (with a stand-in for the digest) are filled in by later steps.
     """
 
     id: str
@@ -42,9 +41,9 @@ class Draft:
     instance: Instance
     model: Model
     params: dict[str, Any]
+    images: Sequence[tuple[Pointer, ImageRule]]
     templates: Mapping[Pointer, Template]
     unknown: AbstractSet[Pointer]
-    origins: Mapping[str, Pointer]
     needs: Sequence[str]
     take: int
     tags: tuple[str, ...]
@@ -52,6 +51,8 @@ class Draft:
     links: dict[Pointer, LinkedText] = field(default_factory=dict)
     files: dict[Pointer, LocalFile] = field(default_factory=dict)
     needed: tuple[str, ...] = ()
+    slots: int = 1
+    result_count: int = 1
     output_stem: str = ""
     is_faulty: bool = False
 
@@ -72,7 +73,7 @@ class Draft:
     ) -> None:
         """Note a problem at a parameter, or at another key of the job; where there is neither, at the job's name."""
         if parameter:
-            stands = (*self.origins.get(str(parameter[0]), ("jobs", self.name, "params")), *parameter)
+            stands = (*self._origin(str(parameter[0])), "params", *parameter)
             is_readable = parameter not in self.unknown  # else the fault is in the expression itself
             where = written_at(self.sheet, self.name, self.instance, stands) if is_readable else stands
         else:
@@ -84,13 +85,19 @@ class Draft:
         self.sheet.problems.append(problem)
         self.is_faulty = self.is_faulty or severity is Severity.ERROR
 
+    def _origin(self, param: str) -> Pointer:
+        """Who gave a param: the file's defaults, or the job, which is also where one that is missing would stand."""
+        own, defaults = self.sheet.jobs[self.name].get("params") or {}, self.sheet.defaults.get("params") or {}
+        is_default = param not in own and defaults.get(param) is not None and self.model.takes(param)
+        return ("defaults",) if is_default else ("jobs", self.name)
+
 
 def draft_jobs(sheet: Sheet, catalog: Catalog, environ: Mapping[str, str]) -> list[Draft]:
     """The drafts of all jobs of a sheet; faults go to the sheet's problems, jobs that yield no draft to `unknown`."""
     scope = Scope(sheet.vars, environ)
     drafts: list[Draft] = []
     for name in sheet.jobs:
-        job = _Layers(sheet, name)
+        job = _Layers(sheet, name, {**sheet.defaults, **sheet.jobs[name]})
         instances = job.instances(scope)
         made = [draft for instance in instances if (draft := job.draft(instance, scope, catalog))]
         if not made or len(made) < len(instances):
@@ -113,9 +120,10 @@ def _complain_of_unused_vars(sheet: Sheet, scope: Scope) -> None:
 
 def _complain_of_strange_defaults(sheet: Sheet, drafts: Sequence[Draft]) -> None:
     """A default that none of the file's models has reaches no job: it is misspelt."""
-    known = {name for model in {draft.model for draft in drafts} for name in model.schema["properties"]}
+    models = {draft.model for draft in drafts}
     for name in sheet.defaults.get("params") or {}:
-        if known and name not in known:
+        if models and not any(model.takes(name) for model in models):
+            known = {name for model in models for name in model.schema["properties"]}
             told = f"{name} is a parameter of no model here{did_you_mean(name, known)}"
             path: Pointer = ("defaults", "params", name)
             sheet.problems.append(sheet.document.problem(path, "additionalProperties", told, at_key=True))
@@ -125,22 +133,20 @@ class _WrongKeyError(ValueError):
     """A key of a job whose value cannot be used; its problem is noted."""
 
 
-def _or_default(read: Callable[[], _T], default: _D) -> _T | _D:
+def _or_default(read: Callable[[Scope, str], _T], scope: Scope, job: str, default: _D) -> _T | _D:
     try:
-        return read()
+        return read(scope, job)
     except _WrongKeyError:
         return default
 
 
 @dataclass(frozen=True, slots=True)
 class _Layers:
-    """A job's own keys over the file's defaults."""
+    """A job; `said` are its own keys over the file's defaults."""
 
     sheet: Sheet
     name: str
-
-    def get(self, key: str) -> Any:  # noqa: ANN401 - any YAML value
-        return self.sheet.jobs[self.name].get(key, self.sheet.defaults.get(key))
+    said: Mapping[str, Any]
 
     def instances(self, scope: Scope) -> list[Instance]:
         try:
@@ -155,27 +161,27 @@ class _Layers:
         job = instance_id(f"{self.sheet.spec}:{self.name}", instance.axes)
         inner = scope.inside(instance.values)
         before = len(self.sheet.problems)
-        model = _or_default(partial(self._model, inner, catalog, job), None)
-        if model is None:
+        try:
+            model = self._model(inner, catalog, job)
+        except _WrongKeyError:
             return None
-        given, origins = self._params(model)
         templates: dict[Pointer, Template] = {}
         faults: dict[Pointer, str] = {}
-        params = {key: inner.fill(given[key], at=(key,), templates=templates, faults=faults) for key in given}
+        params = model.coerce(inner.fill(self._params(model), templates=templates, faults=faults))
         draft = Draft(
             id=job,
             sheet=self.sheet,
             name=self.name,
             instance=instance,
             model=model,
-            params=model.coerce(params),
+            params=params,
+            images=model.image_pointers(params),
             templates=templates,
             unknown=faults.keys(),
-            origins=origins,
-            needs=self.get("needs") or (),
-            take=_or_default(partial(self._take, inner, job), 1),
-            tags=_or_default(partial(self._tags, inner, job), ()),
-            outputs=_or_default(partial(self._outputs, inner, job), None),
+            needs=self.said.get("needs") or (),
+            take=_or_default(self._take, inner, job, 1),
+            tags=_or_default(self._tags, inner, job, ()),
+            outputs=_or_default(self._outputs, inner, job, None),
         )
         draft.is_faulty = len(self.sheet.problems) > before
         for pointer, message in faults.items():
@@ -183,7 +189,7 @@ class _Layers:
         return draft
 
     def _filled(self, key: str, scope: Scope, job: str | None = None) -> Any:  # noqa: ANN401 - any YAML value
-        said = self.get(key)
+        said = self.said.get(key)
         if said is None:  # as most keys of most jobs
             return None
         faults: dict[Pointer, str] = {}
@@ -229,18 +235,14 @@ class _Layers:
             raise _WrongKeyError
         return model
 
-    def _params(self, model: Model) -> tuple[dict[str, Value], dict[str, Pointer]]:
-        """The params, `null` removing what the defaults gave, and where each stands.
+    def _params(self, model: Model) -> dict[str, Value]:
+        """The params, `null` removing what the defaults gave.
 
         Defaults stand over jobs of several models: each job takes those that its model has.
         """
         defaults, own = self.sheet.defaults.get("params") or {}, self.sheet.jobs[self.name].get("params") or {}
         given = {key: value for key, value in defaults.items() if model.takes(key)}
-        merged = {key: value for key, value in {**given, **own}.items() if value is not None}
-        origins: dict[str, Pointer] = {
-            key: ("jobs", self.name, "params") if key in own else ("defaults", "params") for key in merged
-        }
-        return merged, origins
+        return {key: value for key, value in {**given, **own}.items() if value is not None}
 
     def _refuse(self, key: str, message: str, job: str) -> NoReturn:
         self._complain("type", message, path=(key,), job=job)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
 
@@ -91,14 +92,18 @@ def parse_template(text: str) -> Template:
     end = 0
     closed = text.rfind("}}") + 2  # behind it nothing is closed, and looking for that from each `${{` would take hours
     for match in _EXPRESSION.finditer(text, 0, closed):
-        parts += [text[end : match.start()], _parse(match[1].strip(), match[0])]
+        if match.start() > end:
+            parts.append(text[end : match.start()])
+        parts.append(_parse(match[1].strip(), match[0]))
         end = match.end()
-    parts.append(text[end:])
-    if any(isinstance(part, str) and "${{" in part for part in parts):
+    if end < len(text):
+        parts.append(text[end:])
+    if "${{" in text[end:]:
         raise ExpressionError("`${{` is never closed: end the expression with `}}`")
-    return Template(tuple(part for part in parts if part != ""))
+    return Template(tuple(parts))
 
 
+@lru_cache(maxsize=1024)  # the same expressions stand in thousands of texts
 def _parse(path: str, text: str) -> Expression:
     if match := _LOOKUP.fullmatch(path):
         return Lookup(match[1], match[2], text)
@@ -146,7 +151,9 @@ def fill(template: Template, value_of: Callable[[Lookup], Any]) -> Any:  # noqa:
     Raises ExpressionError for a value that cannot stand inside text (a list, a mapping, nothing).
     """
     first = template.parts[0]
-    return value_of(first) if template.is_whole and isinstance(first, Lookup) else str(fill_lookups(template, value_of))
+    if template.is_whole and isinstance(first, Lookup):
+        return value_of(first)
+    return "".join(_as_text(part, value_of(part)) if isinstance(part, Lookup) else str(part) for part in template.parts)
 
 
 def fill_lookups(template: Template, value_of: Callable[[Lookup], Any]) -> Template:

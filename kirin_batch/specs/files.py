@@ -5,10 +5,12 @@ once.
 """
 
 import os
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from enum import Enum, auto
-from fnmatch import fnmatchcase
+from fnmatch import translate
+from functools import cache
 from pathlib import Path
 from stat import S_ISLNK
 
@@ -18,22 +20,28 @@ from kirin_batch.project import Project
 __all__ = ["Boundary", "find_files"]
 
 
-def find_files(project: Project, further: Sequence[Path]) -> list[str]:
+def find_files(project: Project, further: Sequence[Path]) -> Mapping[str, bool]:
     """The files that the `specs:` of a project name, and `further` ones, relative to its root and sorted.
 
-    In patterns `*` stands for any part of a name and `**` for any folders; `**` follows no links. Raises UsageError for
-    a pattern or a path that leads out of the project.
+    Each with whether a link may lead to it: then it may lie outside. In patterns `*` stands for any part of a name and
+    `**` for any folders; `**` follows no links. Raises UsageError for what leads out of the project.
     """
-    found = {file for pattern in project.settings.specs for file in _matching(str(project.root), _steps(pattern))}
+    walk = _Walk()
+    found: dict[str, bool] = {}
+    for pattern in project.settings.specs:
+        found.update(walk.matching(str(project.root), _steps(pattern)))
     for path in further:
         below = path if path.is_relative_to(project.root) else path.resolve()
         if not below.is_relative_to(project.root):
             raise UsageError(f"{path} is outside the project {project.root}: name its folder with --project")
-        found.add(below.relative_to(project.root).as_posix())
-    return sorted(found, key=lambda file: file.split("/"))
+        found.setdefault(below.relative_to(project.root).as_posix(), True)
+    return dict(sorted(found.items(), key=lambda entry: entry[0].replace("/", "\0")))  # a folder's files together
 
 
-def _steps(pattern: str) -> tuple[str, ...]:
+_Steps = tuple[str, ...]
+
+
+def _steps(pattern: str) -> _Steps:
     path = Path(pattern)
     if path.is_absolute() or ".." in path.parts:
         raise UsageError(f"specs: {pattern} leads out of the project: name a place below its root")
@@ -42,21 +50,49 @@ def _steps(pattern: str) -> tuple[str, ...]:
     return path.parts
 
 
-def _matching(folder: str, steps: Sequence[str], below: str = "") -> Iterator[str]:
-    """The files in a folder that the steps of a pattern lead to; `below` is the way from the root to the folder."""
-    step, rest = steps[0], steps[1:]
-    if step == "**" and rest:
-        yield from _matching(folder, rest, below)
-    for entry in _entries(folder):
-        name = f"{below}{entry.name}"
+class _Walk:
+    """A look at folders, each once."""
+
+    def __init__(self) -> None:
+        self._entries = cache(_entries)
+        self._fits = cache(_fits)
+
+    def matching(
+        self, folder: str, steps: _Steps, below: str = "", *, is_link: bool = False
+    ) -> Iterator[tuple[str, bool]]:
+        """The files in a folder that the steps of a pattern lead to, and whether over a link.
+
+        `below` is the way from the root to the folder.
+        """
+        step, rest = steps[0], steps[1:]
         if step == "**":
-            if entry.is_dir(follow_symlinks=False):
-                yield from _matching(entry.path, steps, f"{name}/")
-        elif fnmatchcase(entry.name, step):
-            if not rest and os.path.isfile(entry.path):  # noqa: PTH113 - a Path for each would take longer than the rest
-                yield name
-            elif rest and os.path.isdir(entry.path):  # noqa: PTH112 - as above
-                yield from _matching(entry.path, rest, f"{name}/")
+            if rest:
+                yield from self.matching(folder, rest, below, is_link=is_link)
+            for entry in self._entries(folder):
+                if entry.is_dir(follow_symlinks=False):
+                    yield from self.matching(entry.path, steps, f"{below}{entry.name}/", is_link=is_link)
+            return
+        fits = self._fits(step)
+        for entry in self._entries(folder):
+            if fits(entry.name):
+                name, through = f"{below}{entry.name}", is_link or entry.is_symlink()
+                if not rest and _is_file(entry):
+                    yield name, through
+                elif rest and _is_folder(entry):
+                    yield from self.matching(entry.path, rest, f"{name}/", is_link=through)
+
+
+def _fits(step: str) -> Callable[[str], object]:
+    return re.compile(translate(step)).match
+
+
+def _is_file(entry: "os.DirEntry[str]") -> bool:
+    # The entry itself knows it without a question to the system, but fails where a link leads round in a circle.
+    return os.path.isfile(entry.path) if entry.is_symlink() else entry.is_file(follow_symlinks=False)  # noqa: PTH113 - a Path for each would take longer than the rest
+
+
+def _is_folder(entry: "os.DirEntry[str]") -> bool:
+    return os.path.isdir(entry.path) if entry.is_symlink() else entry.is_dir(follow_symlinks=False)  # noqa: PTH112 - as above
 
 
 def _entries(folder: str) -> list["os.DirEntry[str]"]:
@@ -79,7 +115,7 @@ class Boundary:
     def __init__(self, project: Project) -> None:
         self._project = project
         self._root = str(project.root)
-        self._folders = {"": _Way.PLAIN}
+        self._folders: dict[str, _Way] = {}
 
     def has(self, name: str) -> bool:
         """Whether a place, named relative to the root with `/`, is inside the project."""
@@ -91,11 +127,16 @@ class Boundary:
         return self._project.is_inside(self._project.root / name)
 
     def _way_to(self, name: str) -> _Way:
-        folder = name.rpartition("/")[0]
-        way = self._folders.get(folder)
-        if way is None:
-            way = self._folders[folder] = self._way_to(folder)
-        return self._look(name) if way is _Way.PLAIN else way
+        end = name.find("/")
+        while end >= 0:
+            folder = name[:end]
+            way = self._folders.get(folder)
+            if way is None:
+                way = self._folders[folder] = self._look(folder)
+            if way is not _Way.PLAIN:
+                return way
+            end = name.find("/", end + 1)
+        return self._look(name)
 
     def _look(self, name: str) -> _Way:
         try:

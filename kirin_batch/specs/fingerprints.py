@@ -49,12 +49,12 @@ def _to_job(draft: Draft, project: Project, jobs: Mapping[str, Job]) -> Job:
         spec_file=draft.sheet.document.file,
         model=model.name,
         kind=model.kind,
-        slots=model.slots(draft.params),
+        slots=draft.slots,
         params=draft.params,
         digest=digest,
         external_task_id=own_id or external_task_id(project.settings.namespace, draft.id, digest, 1),
         result_type=model.result_type,
-        result_count=model.result_count(draft.params),
+        result_count=draft.result_count,
         take=draft.take,
         tags=draft.tags,
         needs=draft.needed,
@@ -68,7 +68,7 @@ def _to_job(draft: Draft, project: Project, jobs: Mapping[str, Job]) -> Job:
 def _inputs(draft: Draft, jobs: Mapping[str, Job]) -> dict[Pointer, Any]:
     """What the digest sees where params hold a reference or a picture: the other job's digest, the content's hash."""
     inputs: dict[Pointer, Any] = {pointer: _input_of(linked, jobs) for pointer, linked in draft.links.items()}
-    for pointer, _ in draft.model.image_pointers(draft.params):
+    for pointer, _ in draft.images:
         if pointer in draft.files:
             inputs[pointer] = {"sha256": draft.files[pointer].sha256}
         elif pointer not in inputs and (content := _inline_content(draft.params, pointer)) is not None:

@@ -42,8 +42,9 @@ def link_drafts(drafts: Sequence[Draft], unknown: Unknown) -> None:
 
     A draft that wants something unknown is faulty, and says nothing: the fault is told where it is.
     """
-    linker = _Linker(drafts, unknown)
-    for draft in drafts:
+    linking = [draft for draft in drafts if draft.needs or draft.templates]
+    linker = _Linker(drafts if linking else (), unknown)
+    for draft in linking:
         needed = dict.fromkeys(linker.explicit_needs(draft))
         for pointer, template in draft.templates.items():
             parts = [
@@ -170,7 +171,9 @@ def sort_by_need(drafts: Iterable[Draft]) -> list[Draft]:
     done: dict[str, Draft] = {}
     hopeless: set[str] = set()
     for draft in by_id.values():
-        if draft.id not in done and draft.id not in hopeless:
+        if not draft.needed:
+            done[draft.id] = draft
+        elif draft.id not in done and draft.id not in hopeless:
             _visit(draft, by_id, done, hopeless)
     return list(done.values())
 

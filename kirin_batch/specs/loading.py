@@ -1,6 +1,7 @@
 """All specs of a project to jobs, with all that is wrong in them at once. The way in to this package."""
 
 import gc
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from kirin_batch.specs.links import Unknown, link_drafts, sort_by_need
 from kirin_batch.specs.sheets import Sheet, read_sheet, spec_name
 
 __all__ = ["Specs", "load_specs"]
+
+_BRACKETS_OR_COLON = re.compile(r"[:\[\]]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,7 @@ def _without_collection() -> Iterator[None]:
             gc.enable()
 
 
-def _load(project: Project, catalog: Catalog, environ: Mapping[str, str], files: Sequence[str]) -> Specs:
+def _load(project: Project, catalog: Catalog, environ: Mapping[str, str], files: Mapping[str, bool]) -> Specs:
     allowed = {name: environ[name] for name in project.settings.env if name in environ}
     problems, sheets, unread = _read(project, files)
     drafts = _unique(draft for sheet in sheets for draft in draft_jobs(sheet, catalog, allowed))
@@ -80,14 +83,14 @@ def _load(project: Project, catalog: Catalog, environ: Mapping[str, str], files:
     )
 
 
-def _read(project: Project, files: Iterable[str]) -> tuple[list[Problem], list[Sheet], list[str]]:
+def _read(project: Project, files: Mapping[str, bool]) -> tuple[list[Problem], list[Sheet], list[str]]:
     """The sheets of all files, and the specs that are none, with why."""
     problems: list[Problem] = []
     sheets: list[Sheet] = []
     unread: list[str] = []
     boundary = Boundary(project)
-    for file in files:
-        document = _read_file(project, file, boundary)
+    for file, is_link in files.items():
+        document = _read_file(project, file, is_inside=not is_link or boundary.has(file))
         if isinstance(document, Problem):
             problems.append(document)
             unread.append(spec_name(file))
@@ -96,21 +99,21 @@ def _read(project: Project, files: Iterable[str]) -> tuple[list[Problem], list[S
     return problems, sheets, unread
 
 
-def _read_file(project: Project, file: str, boundary: Boundary) -> Document | Problem:
+def _read_file(project: Project, file: str, *, is_inside: bool) -> Document | Problem:
     name = spec_name(file)
-    if not name.isprintable() or any(char in ":[]" for char in name):
+    if not name.isprintable() or _BRACKETS_OR_COLON.search(name):
         shown = file.encode(errors="backslashreplace").decode()
         told = (
             "the name of a spec is part of its jobs' ids: rename the file, without : [ ] and characters that are none"
         )
         return Problem(shown, 1, 1, Severity.ERROR, "file-name", told)
-    if not boundary.has(file):
+    if not is_inside:
         told = (
             "is a link that leads out of the project: move the file inside, or set `allow_outside: true` in kirin.yaml"
         )
         return Problem(file, 1, 1, Severity.ERROR, "outside", told)
     remedy = "split it, or raise spec_max_mb in kirin.yaml"
-    return read_document(project.root / file, file, max_mb=project.settings.spec_max_mb, remedy=remedy)
+    return read_document(f"{project.root}/{file}", file, max_mb=project.settings.spec_max_mb, remedy=remedy)
 
 
 def _once(problems: Iterable[Problem]) -> tuple[Problem, ...]:

@@ -37,13 +37,16 @@ class Instance:
     axes: Mapping[str, str]
 
 
+_WHOLE = Instance({}, {})  # of every job without a matrix
+
+
 def expand_matrix(matrix: Any) -> list[Instance]:  # noqa: ANN401 - any YAML value, as an expression may have yielded it
     """The instances of a matrix in the order of its axes; a job without a matrix is one instance without values.
 
     Raises MatrixError.
     """
     if matrix is None:
-        return [Instance({}, {})]
+        return [_WHOLE]
     if not isinstance(matrix, dict):
         raise MatrixError("matrix is no mapping: write axes with lists of values, place: [forest, city] say")
     axes = {name: values for name, values in matrix.items() if name not in {"include", "exclude"}}

@@ -43,8 +43,8 @@ class Scope:
         self._grown = 0
 
     def inside(self, matrix: Mapping[str, Any]) -> "Scope":
-        """The scope of one instance of a matrix."""
-        return Scope(self._vars, self._environ, matrix, self._used)
+        """The scope of one instance of a matrix; of a job without one, this scope."""
+        return Scope(self._vars, self._environ, matrix, self._used) if matrix else self
 
     def unused_vars(self) -> list[str]:
         """The vars that nothing asked for, in order."""
@@ -69,8 +69,12 @@ class Scope:
         elif isinstance(value, str) and "${{" not in value:  # most values of most specs
             return value
         if isinstance(value, dict):
+            counts = bool(self._open)
             return {
-                key: self.fill(item, at=(*at, key), templates=templates, faults=faults) for key, item in value.items()
+                key: item
+                if isinstance(item, str) and "${{" not in item and not counts
+                else self.fill(item, at=(*at, key), templates=templates, faults=faults)
+                for key, item in value.items()
             }
         if isinstance(value, list):
             return [

@@ -18,7 +18,7 @@ RULE_ARGUMENT = {"complain": 0, "_complain": 0, "problem": 1, "Problem": 4, "Vio
 HANDED_ON = {"rule", "v.rule", "violation.rule", "finding.rule", "seen.fault[0]", "keyword", "done", "*unfit"}
 # These keywords only lead to others, which are the ones that fail; `format` is a remark in JSON Schema 2020-12.
 LEADING_ON = {
-    *("$dynamicRef", "$ref", "allOf", "dependentSchemas", "format", "if", "patternProperties", "prefixItems"),
+    *("$dynamicRef", "$ref", "allOf", "dependentSchemas", "format", "patternProperties", "prefixItems"),
     *("properties", "propertyNames"),
 }
 

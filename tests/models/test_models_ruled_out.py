@@ -14,16 +14,16 @@ IF_A_IS_X = {"if": {"properties": {"a": {"const": "x"}}, "required": ["b"]}}
 @pytest.mark.parametrize(
     ("schema", "rule", "message"),
     [
-        ({**IF_A, "then": False}, "then", "a: this combination is not allowed"),
-        ({**IF_A_IS_X, "then": False}, "then", "a, b: this combination is not allowed"),
-        ({"if": {"required": ["c"]}, "else": False}, "else", "c: this combination is not allowed"),
-        ({"allOf": [{**IF_A, "then": False, "x-message": "a is of another model"}]}, "then", "a is of another model"),
+        ({**IF_A, "then": False}, "if", "a: this combination is not allowed"),
+        ({**IF_A_IS_X, "then": False}, "if", "a, b: this combination is not allowed"),
+        ({"if": {"required": ["c"]}, "else": False}, "if", "c: this combination is not allowed"),
+        ({"allOf": [{**IF_A, "then": False, "x-message": "a is of another model"}]}, "if", "a is of another model"),
         (
             {**IF_A, "then": NO, "$defs": {"no": False}},
-            "then",
+            "if",
             "a: this combination is not allowed",
         ),
-        ({"properties": {"a": {"if": {"const": "x"}, "then": False}}}, "then", "a is not allowed here"),
+        ({"properties": {"a": {"if": {"const": "x"}, "then": False}}}, "if", "a is not allowed here"),
         ({"properties": {"b": {"prefixItems": [False]}}}, "not", "b[0] is not allowed here"),
         ({"dependentSchemas": {"a": False}}, "not", "the whole is not allowed here"),
         ({"patternProperties": {"^a": False}}, "not", "a is not allowed here"),
@@ -37,4 +37,4 @@ def test_false_is_told_by_its_keyword_and_place(schema: dict[str, Any], rule: st
 
 def test_a_combination_that_is_ruled_out_hides_no_other_fault() -> None:
     schema = {**IF_A, "then": False, "properties": {"b": {"type": "string"}}}
-    assert {violation.rule for violation in Shape(schema).check({"a": "x", "b": [1]})} == {"type", "then"}
+    assert {violation.rule for violation in Shape(schema).check({"a": "x", "b": [1]})} == {"type", "if"}
