@@ -14,7 +14,7 @@ from kirin_batch.source.errors import YamlError, place_at
 from kirin_batch.source.parsers import FASTEST, MakeParser
 from kirin_batch.source.syntax import explain
 
-__all__ = ["MAX_BYTES", "NextEvent", "parse"]
+__all__ = ["MAX_BYTES", "NextEvent", "decode", "parse"]
 
 MAX_BYTES: Final = 8 * 1024 * 1024
 """How many bytes of YAML are taken where the caller sets no limit."""
@@ -36,14 +36,16 @@ def parse(
     data: bytes, build: Callable[[NextEvent], _Built], *, max_bytes: int = MAX_BYTES, parser: MakeParser = FASTEST
 ) -> _Built:
     """What `build` makes of the events of a text, `YamlError` where the text is no YAML."""
-    text = _decode(data.removeprefix(BOM_UTF8), max_bytes=max_bytes)
+    text = decode(data, max_bytes=max_bytes)
     try:
         return build(_events(text, parser))
     except YAMLError as error:
         raise explain(error, text) from error
 
 
-def _decode(data: bytes, *, max_bytes: int) -> str:
+def decode(data: bytes, *, max_bytes: int = MAX_BYTES) -> str:
+    """The text that bytes are, without a byte order mark; `YamlError` for too many bytes and for what is no UTF-8."""
+    data = data.removeprefix(BOM_UTF8)
     if len(data) > max_bytes:
         raise YamlError(f"the file has {len(data)} bytes, more than the {max_bytes} that are read: split it", 1, 1)
     if data.startswith(_OTHER_ENCODINGS):

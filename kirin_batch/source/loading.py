@@ -1,4 +1,6 @@
-"""Events to values: the way of every file that is read, so it is built for speed and keeps neither nodes nor places.
+"""YAML text to values: texts of the plainest form by `lines`, all others from a parser's events.
+
+Every file that is read goes this way, so it is built for speed and keeps neither nodes nor places.
 
 Aliases share what their anchor built, and merges copy references. Their cost is bounded all the same: `max_nodes`
 limits the values that aliases stand for beyond what is written, and `max_depth` counts levels through aliases.
@@ -20,7 +22,8 @@ from yaml import (
 )
 
 from kirin_batch.source.errors import AnyMark, place_of
-from kirin_batch.source.events import MAX_BYTES, NextEvent, parse
+from kirin_batch.source.events import MAX_BYTES, NextEvent, decode, parse
+from kirin_batch.source.lines import read_lines
 from kirin_batch.source.rules import (
     check_depth,
     check_tag,
@@ -53,6 +56,9 @@ def load_yaml(
     Values that aliases share are the same object: do not change them in place. `max_depth` levels take two to three
     Python frames each, so a few hundred are possible.
     """
+    plain = read_lines(decode(data, max_bytes=max_bytes), max_depth=max_depth)
+    if plain is not None:
+        return plain
     return parse(data, partial(read_value, max_depth=max_depth, max_nodes=max_nodes), max_bytes=max_bytes)
 
 
@@ -86,23 +92,23 @@ class _Builder:
         if type(event) is ScalarEvent:
             return self._scalar(event)
         if isinstance(event, CollectionStartEvent):
-            return self._collection(event) if event.anchor is None else self._anchored(event, event.anchor)
+            if event.anchor is not None:
+                return self._anchored(event, event.anchor)
+            return self._mapping(event) if type(event) is MappingStartEvent else self._sequence(event)
         return self._alias(cast("AliasEvent", event))
 
-    def _collection(self, start: CollectionStartEvent) -> Value:
-        return self._mapping(start) if isinstance(start, MappingStartEvent) else self._sequence(start)
-
     def _scalar(self, event: ScalarEvent) -> Value:
-        value: Value = event.value
+        text = event.value
+        value: Value = text
         try:
             if event.tag is not None:
-                value = resolve_tagged(event.value, tag=event.tag)
-            elif event.implicit[0] and event.value[:1] in MAYBE_NO_STRING:
-                value = resolve_plain(event.value)
+                value = resolve_tagged(text, tag=event.tag)
+            elif event.implicit[0] and text[:1] in MAYBE_NO_STRING:
+                value = resolve_plain(text)
         except ValueError as error:
             raise fault(str(error), event) from error
         if event.anchor is not None:
-            self._anchors[event.anchor] = _Anchored(value, text=event.value)
+            self._anchors[event.anchor] = _Anchored(value, text=text)
         return value
 
     def _sequence(self, start: CollectionStartEvent) -> list[Value]:
@@ -162,7 +168,7 @@ class _Builder:
         self._anchors[name] = None
         nodes_before, deepest_before = self._nodes, self._deepest
         self._deepest = self._level
-        value = self._collection(start)
+        value = self._mapping(start) if isinstance(start, MappingStartEvent) else self._sequence(start)
         self._anchors[name] = _Anchored(value, 1 + self._nodes - nodes_before, self._deepest - self._level)
         self._deepest = max(self._deepest, deepest_before)
         return value

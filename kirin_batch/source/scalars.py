@@ -1,6 +1,7 @@
 """The core schema of YAML 1.2 (section 10.3.2): what an unquoted text means. It knows no places."""
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from kirin_batch.source.values import PlainScalar, Scalar, scalar_text, shown
@@ -25,6 +26,7 @@ _FLOAT: Final = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0
 # Integers of at most so many characters still fit a float, even as hexadecimal: nothing later overflows, and Python's
 # own limit of 4300 digits, which raises where an int is printed, is never met.
 _MAX_NUMBER_CHARACTERS: Final = 250
+_SHORT: Final = 16
 _BASES: Final = {"0o": 8, "0x": 16}
 _CORE_TAG: Final = "tag:yaml.org,2002:"
 _TYPES: Final[dict[str, type]] = {
@@ -42,6 +44,10 @@ def resolve_plain(text: str) -> Scalar:
 
     Raises ValueError, with a sentence for people, for a number of too many digits.
     """
+    return _resolve_short(text) if len(text) <= _SHORT else _resolve(text)
+
+
+def _resolve(text: str) -> Scalar:
     if text in _WORDS:
         return _with_text(_WORDS[text], text)
     if text[:1] not in _NUMBER_STARTS:
@@ -51,6 +57,9 @@ def resolve_plain(text: str) -> Scalar:
     if _FLOAT.fullmatch(text):
         return _with_text(float(_checked(text)), text)
     return text
+
+
+_resolve_short = lru_cache(maxsize=1024)(_resolve)  # the same few words and numbers stand in thousands of places
 
 
 def resolve_tagged(text: str, *, tag: str) -> Scalar:

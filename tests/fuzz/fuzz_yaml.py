@@ -24,11 +24,15 @@ except ImportError:
 IS_RUN = __name__ == "__main__" and atheris is not None
 with atheris.instrument_imports(include=["kirin_batch.source"]) if IS_RUN else nullcontext():
     from kirin_batch.source import Json, Places, Value, YamlError, load_yaml, unwrap
+    from kirin_batch.source.events import decode, parse
+    from kirin_batch.source.lines import read_lines
+    from kirin_batch.source.loading import read_value
 
 __all__ = ["examine"]
 
 TESTS = Path(__file__).resolve().parent.parent
 MOST_BYTES_OF_A_SEED = 2000
+MOST_DEPTH = 100
 MOST_NODES = 200  # of a text whose places are looked at; aliases may stand for a million
 TOKENS = [
     *[": ", "- ", "? ", ", ", "[", "]", "{", "}", "#", " #", "&a ", "*a", "<<: *a", "! ", "!!str ", "!!int ", "!!map "],
@@ -67,6 +71,7 @@ def examine(data: bytes, *, load: Callable[[bytes], Value] = load_yaml) -> None:
         return
     text = data.decode("utf-8-sig")
     hold_that_pyyaml_reads_it(text)
+    hold_that_the_parser_reads_the_same(data, value)
     hold_that_places_are_inside(text, value, Places.of(data))
     if "*" not in text:  # aliases may stand for a million values
         hold_that_json_brings_it_back(unwrap(value), load)
@@ -85,6 +90,12 @@ def hold_that_pyyaml_reads_it(text: str) -> None:
     if not BREAKS_OF_PYYAML.search(text):
         for _ in yaml.parse(text, Loader=PYYAML):
             pass
+
+
+def hold_that_the_parser_reads_the_same(data: bytes, value: Value) -> None:
+    """Plain texts are read by lines, without a parser."""
+    if read_lines(decode(data), max_depth=MOST_DEPTH) is not None:
+        assert repr(parse(data, read_value)) == repr(value)
 
 
 def hold_that_places_are_inside(text: str, value: Value, places: Places) -> None:
