@@ -5,13 +5,15 @@ rename that is not on disk is a file that a power cut takes back.
 """
 
 import hashlib
+import itertools
 import json
 import os
 import socket
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -33,7 +35,21 @@ __all__ = [
 PART_SUFFIX = ".kirin-part"
 """The ending of files that are being written. Whatever bears it without a run in progress is a leftover."""
 
-_making_folders = threading.Lock()
+
+@dataclass(slots=True)
+class _Turn:
+    """A flush of one folder, for all who made something in it before the flush began.
+
+    It waits for the one before it, whose lock it shares; so many can join it.
+    """
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    has_begun: bool = False
+    is_over: bool = False
+
+
+_making = threading.Lock()
+_unflushed: dict[Path, _Turn] = {}  # folders in which this process has made others, until those are flushed
 
 
 def write_atomic(path: Path, data: bytes) -> None:
@@ -65,17 +81,27 @@ def remove_parts(folder: Path) -> int:
 def make_folders(folder: Path) -> None:
     """Make `folder` and what is missing above it; after a power cut they are there still.
 
-    Raises OSError where the disk refuses.
+    Threads that make folders in the same one at the same time share a flush, and whoever finds one that another has
+    just made returns when that is flushed too. Raises OSError where the disk refuses.
     """
-    with _making_folders:  # whoever finds a folder here also finds it flushed
-        missing: list[Path] = []
-        for place in (folder, *folder.parents):
-            if place.is_dir():
-                break
-            missing.append(place)
+    way = (folder, *folder.parents)
+    with _making:
+        missing = list(itertools.takewhile(lambda place: not place.is_dir(), way))
         for place in reversed(missing):
             place.mkdir(exist_ok=True)
-            fsync_folder(place.parent)
+            before = _unflushed.get(place.parent)
+            if before is None or before.has_begun:
+                _unflushed[place.parent] = _Turn(before.lock) if before else _Turn()
+        turns = [(place, _unflushed[place]) for place in reversed(way) if place in _unflushed]
+    for place, turn in turns:
+        with turn.lock:
+            if not turn.is_over:
+                turn.has_begun = True
+                fsync_folder(place)
+                turn.is_over = True
+        with _making:
+            if _unflushed.get(place) is turn:
+                del _unflushed[place]
 
 
 def fsync_folder(folder: Path) -> None:
@@ -98,7 +124,7 @@ def hold_run_lock(folder: Path) -> Iterator[None]:
     """Hold the project's run lock in `folder`, an advisory lock of the system's that dies with its process.
 
     Raises ProjectBusyError, which names the holder, where another process has it, and KirinError where `folder` takes
-    no lock.
+    no lock or no word of who holds it.
     """
     lock = filelock.FileLock(folder / "run.lock", blocking=False)
     holder = folder / "run.json"
@@ -112,7 +138,8 @@ def hold_run_lock(folder: Path) -> Iterator[None]:
         _introduce(holder)
         yield
     finally:
-        holder.unlink(missing_ok=True)
+        with suppress(OSError):  # what another put there is not ours to remove
+            holder.unlink()
         lock.release()
 
 
@@ -120,7 +147,10 @@ def _introduce(holder: Path) -> None:
     start = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     command = " ".join(["kirin-batch", *sys.argv[1:]])
     facts = {"pid": os.getpid(), "host": socket.gethostname(), "start": start, "command": command}
-    write_atomic(holder, json.dumps(facts).encode())
+    try:
+        write_atomic(holder, json.dumps(facts).encode())
+    except OSError as error:
+        raise KirinError(f"{holder} cannot be written: {error.strerror}. Nothing was sent") from error
 
 
 def _describe(holder: Path) -> str:

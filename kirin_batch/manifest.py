@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 
 from kirin_batch.disk import write_atomic
+from kirin_batch.errors import KirinError
 from kirin_batch.jobs import Job
 from kirin_batch.pointers import json_pointer
 
@@ -14,9 +15,12 @@ __all__ = ["save_manifest"]
 
 
 def save_manifest(path: Path, jobs: Iterable[Job], root: Path) -> None:
-    """Write the manifest (`schemas/manifest.schema.json`) in one step."""
+    """Write the manifest (`schemas/manifest.schema.json`) in one step. Raises KirinError where the disk refuses."""
     document = {"version": 1, "jobs": [_line(job, root) for job in sorted(jobs, key=lambda job: job.id)]}
-    write_atomic(path, orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+    try:
+        write_atomic(path, orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+    except OSError as error:
+        raise KirinError(f"{path} cannot be written: {error.strerror}. Nothing was sent") from error
 
 
 def _line(job: Job, root: Path) -> dict[str, Any]:

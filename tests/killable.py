@@ -22,7 +22,7 @@ from power_cut import Device
 from kirin_batch.cli.main import run_command_line
 from kirin_batch.fault_points import FaultPoint, arm
 
-__all__ = ["KILLED", "Ended", "call", "start"]
+__all__ = ["KILLED", "Call", "Ended", "call", "start"]
 
 KILLED = -signal.SIGKILL
 _LONGEST_SECONDS = 60.0

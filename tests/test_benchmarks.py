@@ -19,6 +19,10 @@ BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
         (("validate.py", "--only", "jobs", "--jobs", "3", "--rounds", "1"), ["1 file of 3 jobs", "CSafeLoader", "MB"]),
         (("validate.py", "--only", "faulty", "--faulty", "2", "--rounds", "1"), ["2 files with problems"]),
         (("validate.py", "--only", "warm", "--files", "3", "--rounds", "1"), ["3 files, warm", "load_specs"]),
+        (
+            ("durability.py", "--jobs", "3", "--records", "100", "--rounds", "1"),
+            ["a run of 3 jobs", "100 at a time", "fsync off"],
+        ),
     ],
 )
 def test_a_benchmark_prints_its_rows(tmp_path: Path, arguments: tuple[str, ...], rows: list[str]) -> None:

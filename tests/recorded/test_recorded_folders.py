@@ -1,6 +1,9 @@
 """A folder that is made is on the device with all above it, whoever made it."""
 
+import os
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import FrameType
 
@@ -30,6 +33,31 @@ def test_each_new_folder_is_flushed_into_the_one_that_holds_it(tmp_path: Path) -
     (tmp_path / "a").mkdir()
     assert flushed(tmp_path / "a/b/c/d") == [tmp_path / "a", tmp_path / "a/b", tmp_path / "a/b/c"]
     assert (tmp_path / "a/b/c/d").is_dir()
+
+
+def test_threads_that_make_folders_in_one_share_its_flushes_and_none_returns_before_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushes: list[set[str]] = []
+    fsync = os.fsync
+
+    def flush(descriptor: int) -> None:
+        names = {path.name for path in Path(f"/proc/self/fd/{descriptor}").iterdir()}  # when it begins
+        time.sleep(0.005)
+        fsync(descriptor)
+        flushes.append(names)
+
+    monkeypatch.setattr(os, "fsync", flush)
+    gone_on: list[bool] = []
+
+    def make(number: int) -> None:
+        make_folders(tmp_path / "jobs" / str(number // 2))  # two of each
+        gone_on.append(any(str(number // 2) in names for names in flushes))
+
+    with ThreadPoolExecutor(16) as threads:
+        list(threads.map(make, range(64)))
+    assert gone_on == [True] * 64
+    assert len(flushes) < 25
 
 
 def test_what_is_there_costs_no_flush(tmp_path: Path) -> None:
