@@ -14,6 +14,7 @@ replays news that the lockfile already has, which changes nothing.
 """
 
 import asyncio
+import logging
 import os
 import re
 import threading
@@ -21,6 +22,7 @@ import time
 import zlib
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from io import FileIO
 from pathlib import Path
 from typing import Self
@@ -31,6 +33,7 @@ from kirin_batch.disk import fsync_folder, make_folders, remove_parts
 from kirin_batch.errors import KirinError
 from kirin_batch.fault_points import FaultPoint, reach
 from kirin_batch.lockfile import holds_conflict, load_lockfile, read_document, save_lockfile
+from kirin_batch.merging import merge_records
 from kirin_batch.records import Record
 
 __all__ = ["Ledger", "load_records"]
@@ -38,6 +41,8 @@ __all__ = ["Ledger", "load_records"]
 _FOLD_SECONDS = 1.0
 _FOLD_SHARE = 20  # folding may take one part in twenty of a run's time
 _READ_TRIES = 20
+logger = logging.getLogger("kirin_batch.journal")
+
 _LINE = re.compile(rb'\{"crc":"(?P<crc>[0-9a-f]{8})","news":(?P<news>\[.+\])\}')
 
 
@@ -52,9 +57,24 @@ def load_records(lockfile: Path, journal: Path) -> dict[str, Record]:
         lines = _read_lines(journal)
         if _identity(lockfile) == before:
             break
+    known, moved = dict(records), dict[str, str]()
     for number, line in enumerate(lines, 1):
-        _replay(line, f"{journal.name}, line {number}", records)
+        _replay(line, f"{journal.name}, line {number}", records, moved)
+    if lines:
+        _keep_tasks(known, records, moved)
     return records
+
+
+def _keep_tasks(known: Mapping[str, Record], records: dict[str, Record], moved: Mapping[str, str]) -> None:
+    """Keep the tasks of a lockfile that was merged after the journal was begun, whose news knows nothing of them."""
+    ids = {task.external_task_id for record in records.values() for task in (*record.earlier, record)}
+    for job, record in known.items():
+        tasks = (*record.earlier, replace(record, earlier=()))
+        lost = [task for task in tasks if task.task_id is not None and task.external_task_id not in ids]
+        now = records.get(moved.get(job, job))
+        if lost and now:
+            kept = (replace(task, job=now.job, model=now.model) for task in lost)
+            records[now.job] = replace(now, earlier=(*kept, *now.earlier))
 
 
 def _identity(path: Path) -> tuple[int, int, int] | None:
@@ -85,7 +105,7 @@ def _whole_bytes(data: bytes) -> int:
 
 
 def _render_line(news: list[bytes]) -> bytes:
-    """What is written at once: records and `{"forget": JOB}`, as JSON."""
+    """What is written at once: records and `{"forget": JOB}`, which tells `moved_to` of a job renamed, as JSON."""
     listed = b"[%b]" % b",".join(news)
     return b'{"crc":"%08x","news":%b}\n' % (zlib.crc32(listed), listed)
 
@@ -94,7 +114,7 @@ def _forgetting(job: str) -> bytes:
     return orjson.dumps({"forget": job})
 
 
-def _replay(line: bytes, place: str, records: dict[str, Record]) -> None:
+def _replay(line: bytes, place: str, records: dict[str, Record], moved: dict[str, str]) -> None:
     framed = _LINE.fullmatch(line)
     if framed is None or int(framed["crc"], 16) != zlib.crc32(framed["news"]):
         raise KirinError(
@@ -103,6 +123,9 @@ def _replay(line: bytes, place: str, records: dict[str, Record]) -> None:
         )
     for news in orjson.loads(framed["news"]):
         match news:
+            case {"forget": str(job), "moved_to": str(target)}:
+                records.pop(job, None)
+                moved[job] = target
             case {"forget": str(job)}:
                 records.pop(job, None)
             case _:
@@ -118,6 +141,7 @@ class Ledger:
         self._lockfile = lockfile
         self._journal = journal
         self._records = load_records(lockfile, journal)
+        self._seen = _identity(lockfile)
         self._is_folded = not _read_lines(journal) and not holds_conflict(lockfile)
         self._pending: list[bytes] = []
         self._taken = 0
@@ -161,7 +185,8 @@ class Ledger:
         """Keep `record` and drop that of the id that its job had before, in one step: the task is never there twice."""
         del self._records[moved_from]
         self._records[record.job] = record
-        await self._commit(_forgetting(moved_from) + b"," + orjson.dumps(record.as_json()))
+        left = orjson.dumps({"forget": moved_from, "moved_to": record.job})
+        await self._commit(left + b"," + orjson.dumps(record.as_json()))
 
     async def forget(self, job: str) -> None:
         """Drop the job's record, because nothing came of its intent."""
@@ -205,7 +230,7 @@ class Ledger:
     def _fold(self, file: FileIO) -> None:
         begin = time.monotonic()
         try:
-            save_lockfile(self._lockfile, dict(self._records))
+            self._save()
             reach(FaultPoint.LOCKFILE_SAVED)
             file.truncate(0)
             reach(FaultPoint.JOURNAL_EMPTIED)
@@ -217,6 +242,23 @@ class Ledger:
             ) from error
         now = time.monotonic()
         self._fold_after = now + max(_FOLD_SECONDS, _FOLD_SHARE * (now - begin))
+
+    def _save(self) -> None:
+        """Write the lockfile. One that git or a person has changed meanwhile counts beside what this run knows."""
+        records = dict(self._records)
+        is_ours = _identity(self._lockfile) in {None, self._seen}
+        if not is_ours:
+            logger.warning("%s was changed while this run is going on: both count", self._lockfile.name)
+            records = merge_records({}, records, self._load_again()).records
+        save_lockfile(self._lockfile, records)
+        if is_ours:  # else what it holds besides has to be merged each time
+            self._seen = _identity(self._lockfile)
+
+    def _load_again(self) -> dict[str, Record]:
+        try:
+            return load_lockfile(self._lockfile)
+        except KirinError as error:
+            raise KirinError(f"{error}. The news of this run is kept in the journal") from error
 
     def _open_file(self) -> FileIO:
         if self._file is None:

@@ -1,7 +1,7 @@
 """What a run would do, and why: the manifest against what is recorded. Decides, and does nothing.
 
-The rule that saves money: a job is created only where no record, under its id, an older digest of its own, or the id of
-a job that is gone, already has a task of its digest.
+The rule that saves money: a job is created only where no record, its own or that of an id which asks for something else
+by now, already has a task of its digest.
 """
 
 from collections.abc import Callable, Container, Iterable, Mapping
@@ -47,7 +47,8 @@ class PlannedJob:
     """One line of a plan.
 
     `record` is where the run starts from (None: nothing is known of a task), `attempt` and `external_task_id` are those
-    of the task that the action is about, `moved_from` is the id under which the record stands in the lockfile.
+    of the task that the action is about. `moved_from` is the id under which the record stands in the lockfile,
+    `taken_from` the id of another job, whose history the record's task is taken from.
     """
 
     job: str
@@ -59,6 +60,7 @@ class PlannedJob:
     attempt: int = 1
     record: Record | None = None
     moved_from: str | None = None
+    taken_from: str | None = None
     estimated_cost: Decimal | None = None
 
 
@@ -142,28 +144,37 @@ def _find_moves(jobs: Mapping[str, Job], records: Mapping[str, Record]) -> dict[
 
 
 def _find_left(
-    jobs: Mapping[str, Job], records: Mapping[str, Record], moves: Container[str]
+    jobs: Mapping[str, Job], records: Mapping[str, Record], moves: Mapping[str, Record]
 ) -> dict[str, tuple[str, Record]]:
-    """For each job that has no task of its digest and takes no record along, one among the earlier tasks of a job that
-    is gone, with that job's id: renamed, and a change taken back.
+    """For each job that has no task of its digest and takes no record along, a task that another id had and does not
+    ask for any more, with that id: names that were shifted, a job renamed while a change was taken back.
     """
-    gone = [record for id_, record in sorted(records.items()) if id_ not in jobs]
-    earlier = {task.digest for record in gone for task in record.earlier}
-    used = {task.external_task_id for id_ in records.keys() & jobs.keys() for task in _tasks(records[id_])}
-    left = {}
-    for job in jobs.values():
-        if job.digest not in earlier or job.id in moves or _has_task(records.get(job.id), job.digest):
-            continue
-        found = [(record.job, task) for record in gone if (task := _recall(record, job.digest))]
-        free = [(id_, task) for id_, task in found if task.external_task_id not in used]
-        if free:
-            left[job.id] = free[0]
-            used.add(free[0][1].external_task_id)
-    return left
+    lacking = [job for job in jobs.values() if job.id not in moves and not _has_task(records.get(job.id), job.digest)]
+    wanted = {job.digest for job in lacking}
+    left: dict[str, list[tuple[str, Record]]] = {digest: [] for digest in wanted}
+    for id_, record in sorted(records.items()) if wanted else ():
+        for digest in wanted & {task.digest for task in _tasks(record)}:
+            if id_ not in jobs or jobs[id_].digest != digest:
+                left[digest].append((id_, _best(_tasks(record), digest)))
+    for found_tasks in left.values():  # first where it was asked for last: there its files are
+        found_tasks.sort(key=lambda found: found[1] is not records[found[0]])
+    used = {record.external_task_id for id_, record in records.items() if _asks_for(jobs.get(id_), record)}
+    used |= {record.external_task_id for record in moves.values()}
+    found = {}
+    for job in lacking:
+        free = ((id_, task) for id_, task in left[job.digest] if task.external_task_id not in used)
+        if holder := next(free, None):
+            found[job.id] = holder
+            used.add(holder[1].external_task_id)
+    return found
+
+
+def _asks_for(job: Job | None, record: Record) -> bool:
+    return job is not None and job.digest == record.digest
 
 
 def _tasks(record: Record) -> tuple[Record, ...]:
-    return (record, *record.earlier)
+    return (*record.earlier, record)
 
 
 def _has_task(record: Record | None, digest: str) -> bool:
@@ -236,11 +247,12 @@ class _Planner:
         return replace(decision, action=action, reason=reason, moved_from=moved.job)
 
     def _take_over(self, job: Job, holder: str, task: Record, own: Record | None) -> PlannedJob:
-        """Go on with an earlier task of a job that is gone, whose files lie where later ones of that job may come."""
-        outputs = tuple(Output(url=output.url, type=output.type) for output in task.outputs)
+        """Go on with a task that another id had; its history stays with that."""
         earlier = (*own.earlier, replace(own, earlier=())) if own else ()
-        decision = self._go_on(job, replace(task, job=job.id, outputs=outputs, earlier=earlier))
-        return replace(decision, reason=f"{holder} asked for it before; {decision.reason}")
+        decision = self._go_on(job, replace(task, job=job.id, earlier=earlier))
+        action = Action.MOVE if decision.action is Action.NONE else decision.action
+        reason = f"{holder} asked for it before" + ("" if action is Action.MOVE else f"; {decision.reason}")
+        return replace(decision, action=action, reason=reason, taken_from=holder)
 
     def _go_on(self, job: Job, record: Record) -> PlannedJob:
         match record.status:
@@ -316,18 +328,22 @@ def _is_used_up(external_id: str, record: Record) -> bool:
 
 
 def _recall(record: Record, digest: str) -> Record | None:
-    """The job's own earlier task of `digest` as the current one: a change that was taken back costs nothing.
-
-    Of several the newest that has results, else the newest that did not fail, else the newest: a merge may leave a
-    failure behind a task that went well.
-    """
-    found = [task for task in record.earlier if task.digest == digest]
-    if not found:
+    """The job's own earlier task of `digest` as the current one: a change that was taken back costs nothing."""
+    if all(task.digest != digest for task in record.earlier):
         return None
-    found.sort(key=lambda task: (task.status is Status.COMPLETED, task.status is not Status.FAILED))
-    best = found[-1]
+    best = _best(record.earlier, digest)
     others = tuple(task for task in record.earlier if task is not best)
     return replace(best, earlier=(*others, replace(record, earlier=())))
+
+
+def _best(tasks: Iterable[Record], digest: str) -> Record:
+    """Of the tasks of a digest the newest that has results, else the newest that did not fail, else the newest.
+
+    A merge may leave a failure behind a task that went well.
+    """
+    found = [task for task in tasks if task.digest == digest]
+    found.sort(key=lambda task: (task.status is Status.COMPLETED, task.status is not Status.FAILED))
+    return found[-1]
 
 
 def pick(plan: Plan, jobs: Iterable[str]) -> Plan:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from functools import partial
 
 from kirin_batch.bodies import RequestBuilder
 from kirin_batch.clock import SystemClock
@@ -23,7 +24,7 @@ from kirin_batch.manifest import save_manifest
 from kirin_batch.outputs.collector import Downloader, Lister, remove_leftovers
 from kirin_batch.outputs.relocation import take_along
 from kirin_batch.plan import SENDING, WORK, Action, Plan, PlannedJob, PlanOptions
-from kirin_batch.records import Record, Status
+from kirin_batch.records import Status
 from kirin_batch.sandbox import Sandbox, SandboxSettings
 from kirin_batch.scheduler.life import Rules
 from kirin_batch.scheduler.observer import Observer, Silent
@@ -124,7 +125,7 @@ class _Run:
         project = self._project
         remove_leftovers(project.root, self._workspace.specs.jobs.values())
         await self._settle_records(plan)
-        if any(planned.moved_from for planned in plan.jobs):
+        if any(planned.moved_from or planned.taken_from for planned in plan.jobs):
             plan = self._make_plan()  # of the records as they stand now
         stopped_by = None
         if any(planned.action in WORK and planned.action is not Action.MOVE for planned in plan.jobs):
@@ -173,20 +174,20 @@ class _Run:
             _refuse_mixing(plan)
 
     async def _settle_records(self, plan: Plan) -> None:
-        """Record what the plan takes from elsewhere: of a job that was renamed, or of an earlier digest."""
-        for planned in plan.jobs:
-            if planned.action is Action.ORPHAN or planned.record is None:
+        """Record what the plan takes from elsewhere: of an earlier digest, or of another id, whose files come along."""
+        for planned in _in_order_of_places(plan):
+            record = planned.record
+            if record is None or record is self._ledger.records.get(planned.job):
                 continue
+            if planned.moved_from or planned.taken_from:
+                job = self._workspace.specs.jobs[planned.job]
+                is_gone = planned.moved_from is not None  # else what lies there may be newer
+                take = partial(take_along, self._project.root, job, record.outputs, edited=is_gone)
+                record = replace(record, outputs=await asyncio.to_thread(take))
             if planned.moved_from:
-                await self._move(planned.record, moved_from=planned.moved_from)
-            elif planned.record is not self._ledger.records.get(planned.job):
-                await self._ledger.record(planned.record)
-
-    async def _move(self, record: Record, *, moved_from: str) -> None:
-        """Take the files of a renamed job along, then its record."""
-        job = self._workspace.specs.jobs[record.job]
-        outputs = await asyncio.to_thread(take_along, self._project.root, job, record.outputs)
-        await self._ledger.move(replace(record, outputs=outputs), moved_from=moved_from)
+                await self._ledger.move(record, moved_from=planned.moved_from)
+            else:
+                await self._ledger.record(record)
 
     @asynccontextmanager
     async def _open_gateway(self) -> AsyncIterator[Gateway]:
@@ -235,6 +236,20 @@ class _Run:
             ),
             limits=Limits(slots=settings.slots, max_cost=max_cost, fail_fast=options.fail_fast),
         )
+
+
+def _in_order_of_places(plan: Plan) -> list[PlannedJob]:
+    """Planned jobs, each before the one that comes to where its results lie: names that were shifted make way."""
+    ordered: list[PlannedJob] = []
+    waiting = {planned.job: planned for planned in plan.jobs if planned.action is not Action.ORPHAN}
+    heirs = {planned.taken_from or planned.moved_from: planned.job for planned in waiting.values()}
+    while waiting:
+        job = next(iter(waiting))
+        chain = [job]
+        while (job := heirs.get(job, "")) in waiting and job not in chain:
+            chain.append(job)
+        ordered += [waiting.pop(name) for name in reversed(chain)]
+    return ordered
 
 
 def _may_create(planned: PlannedJob) -> bool:

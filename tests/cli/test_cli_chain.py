@@ -98,6 +98,40 @@ def test_a_renamed_job_takes_its_files_along_and_a_new_job_under_its_old_name_co
     assert hashes_hold(studio)
 
 
+def test_names_that_are_shifted_take_their_tasks_and_files_along(studio: Studio) -> None:
+    studio.prompts(one="a", two="b", three="c")
+    studio.run("run")
+    pictures = {name: studio.result(f"film:{name}").read_bytes() for name in ("one", "two", "three")}
+    studio.prompts(two="a", three="b", four="c")
+    planned = studio.run("plan", "--format", "json")
+    assert planned.actions == {"film:two": "move", "film:three": "move", "film:four": "move"}
+    assert studio.run("run").code == 0
+    shifted = [(name, studio.result(f"film:{name}")) for name in ("two", "three", "four")]
+    assert [path.read_bytes() for _, path in shifted] == list(pictures.values())
+    assert all(path.parent.name == name for name, path in shifted)
+    assert (studio.books.creates, len(studio.outputs()), hashes_hold(studio)) == (3, 3, True)
+    assert studio.run("plan", "--format", "json").actions == dict.fromkeys(planned.actions, "none")
+
+
+def test_names_that_go_round_in_a_circle_pay_nothing_and_lose_nothing(studio: Studio) -> None:
+    studio.prompts(one="a", two="b", three="c")
+    studio.run("run")
+    studio.prompts(two="a", three="b", one="c")
+    assert studio.run("run").code == 0
+    assert (studio.books.creates, len(studio.outputs()), hashes_hold(studio)) == (3, 3, True)
+    assert len(studio.downloads) == 3, "files were moved, not fetched again"
+
+
+def test_a_new_job_that_asks_for_what_another_asked_before_takes_that_over(studio: Studio) -> None:
+    studio.prompts(one="a")
+    studio.run("run")
+    studio.prompts(one="changed", copy="a")
+    assert studio.run("plan", "--format", "json").actions == {"film:one": "create", "film:copy": "move"}
+    assert studio.run("run").code == 0
+    studio.prompts(one="a", copy="a")  # a change taken back finds its own task, whoever has it by now
+    assert (studio.run("run").code, studio.books.creates) == (0, 2)
+
+
 def test_a_spec_that_moved_to_another_folder_is_not_paid_again(studio: Studio) -> None:
     spec = studio.prompts(one="a", two="b")
     studio.run("run")

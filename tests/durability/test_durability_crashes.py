@@ -79,7 +79,7 @@ class Checkout:
 
     def tasks(self) -> "Counter[str]":
         """The tasks at the gateway, by external_task_id."""
-        return Counter(task.external_id for task in self._studio.books.of_user(user_of(self.key)))
+        return Counter(str(task.external_id) for task in self._studio.books.of_user(user_of(self.key)))
 
     def check_promises(self, story: Story) -> None:
         """What the next run may lean on, whatever its specs are: each task is known, each recorded result is whole."""

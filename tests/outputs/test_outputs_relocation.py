@@ -1,5 +1,6 @@
 """The files of a renamed job go with it."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -55,7 +56,9 @@ def test_a_strange_file_is_not_covered(tmp_path: Path, output: Output) -> None:
     strange = tmp_path / "outputs/film/new/1.png"
     strange.parent.mkdir()
     strange.write_bytes(b"somebody's own")
-    assert take_along(tmp_path, RENAMED, [output]) == (output,)
+    beside = replace(output, path="outputs/film/new/1-2.png")
+    assert take_along(tmp_path, RENAMED, [output]) == (beside,)
+    assert take_along(tmp_path, RENAMED, [output]) == (beside,), "a run that died before it was recorded"
     assert strange.read_bytes() == b"somebody's own"
 
 
@@ -68,3 +71,18 @@ def test_a_disk_that_refuses_is_told(tmp_path: Path, output: Output) -> None:
     (tmp_path / "outputs/film/new").write_text("no folder")
     with pytest.raises(KirinError, match="film:new cannot be moved"):
         take_along(tmp_path, RENAMED, [output])
+
+
+def test_what_is_at_its_place_already_stays_there_edited_or_not(tmp_path: Path, output: Output) -> None:
+    job = job_named("film:new", output_stem="outputs/film/old/{index}{ext}")
+    assert take_along(tmp_path, job, [output]) == (output,)
+    (tmp_path / "outputs/film/old/1.png").write_bytes(b"painted over")
+    assert take_along(tmp_path, job, [output]) == (output,)
+
+
+def test_of_a_job_that_is_still_there_only_its_result_comes_along(tmp_path: Path, output: Output) -> None:
+    place = tmp_path / "outputs/film/old/1.png"
+    place.write_bytes(b"a newer picture")
+    assert take_along(tmp_path, RENAMED, [output], edited=False) == (output,)
+    assert place.read_bytes() == b"a newer picture"
+    assert take_along(tmp_path, RENAMED, [output])[0].path == "outputs/film/new/1.png"

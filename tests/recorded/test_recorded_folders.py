@@ -47,7 +47,7 @@ def test_threads_that_make_folders_in_one_share_its_flushes_and_none_returns_bef
         fsync(descriptor)
         flushes.append(names)
 
-    monkeypatch.setattr(os, "fsync", flush)
+    monkeypatch.setattr(os, "fsync", flush)  # of a slow device
     gone_on: list[bool] = []
 
     def make(number: int) -> None:

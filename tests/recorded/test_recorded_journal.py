@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import orjson
@@ -171,6 +172,41 @@ def test_nothing_is_written_where_nothing_changed(files: Files) -> None:
     assert files.lockfile.stat() == before
 
 
+def test_a_lockfile_that_is_changed_while_a_run_is_going_on_counts_beside_it(
+    files: Files, caplog: pytest.LogCaptureFixture
+) -> None:
+    save_lockfile(files.lockfile, {"s:a": A})
+    done = record_of(picture("s:b"))
+
+    async def scenario() -> None:
+        with files.open() as ledger:
+            save_lockfile(files.lockfile, {"s:a": A, "s:b": done, "s:c": C})
+            for attempt in (1, 2):
+                await ledger.record(number(A, attempt))
+                await ledger.record(B)  # the same task, of which the other side knows the end
+
+    asyncio.run(scenario())
+    assert load_lockfile(files.lockfile) == {"s:a": number(A, 2), "s:b": done, "s:c": C}
+    assert {record.getMessage() for record in caplog.records} == {
+        "kirin.lock was changed while this run is going on: both count"
+    }
+
+
+def test_a_move_that_a_kill_left_in_the_journal_keeps_the_tasks_of_a_lockfile_merged_since(files: Files) -> None:
+    async def scenario() -> None:
+        with files.open() as ledger:
+            await ledger.record(A)
+            await ledger.move(replace(A, job="s:z"), moved_from="s:a")
+            copies.extend([files.lockfile.read_bytes(), files.journal.read_bytes()])
+
+    copies: list[bytes] = []
+    asyncio.run(scenario())
+    other = replace(record_of(picture("s:a", request="x")), task_id="task-9")
+    save_lockfile(files.lockfile, {"s:a": replace(other, earlier=(A,))})
+    files.journal.write_bytes(copies[1])
+    assert files.load() == {"s:z": replace(A, job="s:z", earlier=(replace(other, job="s:z"),))}
+
+
 def test_parts_of_a_killed_run_are_removed(files: Files) -> None:
     parts = [files.lockfile.with_name(".kirin.lock.7.kirin-part"), files.journal.with_name(".run.json.7.kirin-part")]
     for part in parts:
@@ -322,14 +358,14 @@ def test_when_the_device_refuses_everyone_who_waits_is_told_and_no_line_is_torn(
     assert files.load() == {"s:a": A, "s:b": B}
 
 
-def test_a_lockfile_that_cannot_be_written_is_named_and_its_news_stay_in_the_journal(files: Files) -> None:
+def test_a_lockfile_that_a_folder_took_the_place_of_is_named_and_its_news_stay_in_the_journal(files: Files) -> None:
     async def scenario() -> None:
         with files.open() as ledger:
             files.lockfile.mkdir()
             with suppress(KirinError):
                 await ledger.record(A)
 
-    with pytest.raises(KirinError, match=r"kirin\.lock cannot be written: .*Its news is kept in the journal"):
+    with pytest.raises(KirinError, match=r"kirin\.lock cannot be read: .*The news of this run is kept in the journal"):
         asyncio.run(scenario())
     files.lockfile.rmdir()
     assert files.load() == {"s:a": A}
