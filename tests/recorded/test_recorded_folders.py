@@ -2,6 +2,7 @@
 
 import os
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -35,27 +36,28 @@ def test_each_new_folder_is_flushed_into_the_one_that_holds_it(tmp_path: Path) -
     assert (tmp_path / "a/b/c/d").is_dir()
 
 
-def test_threads_that_make_folders_in_one_share_its_flushes_and_none_returns_before_its_own(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_threads_that_make_folders_in_one_share_its_flushes_and_none_returns_before_its_own(tmp_path: Path) -> None:
     flushes: list[set[str]] = []
-    fsync = os.fsync
-
-    def flush(descriptor: int) -> None:
-        names = {path.name for path in Path(f"/proc/self/fd/{descriptor}").iterdir()}  # when it begins
-        time.sleep(0.005)
-        fsync(descriptor)
-        flushes.append(names)
-
-    monkeypatch.setattr(os, "fsync", flush)  # of a slow device
     gone_on: list[bool] = []
+
+    def slow_down(frame: FrameType, event: str, called: object) -> None:
+        if event == "c_call" and called is os.fsync:
+            names.value = {path.name for path in frame.f_locals["folder"].iterdir()}
+            time.sleep(0.005)  # a slow device
+        elif event == "c_return" and called is os.fsync:
+            flushes.append(names.value)
 
     def make(number: int) -> None:
         make_folders(tmp_path / "jobs" / str(number // 2))  # two of each
-        gone_on.append(any(str(number // 2) in names for names in flushes))
+        gone_on.append(any(str(number // 2) in flushed for flushed in flushes))
 
-    with ThreadPoolExecutor(16) as threads:
-        list(threads.map(make, range(64)))
+    names = threading.local()
+    threading.setprofile(slow_down)
+    try:
+        with ThreadPoolExecutor(16) as threads:
+            list(threads.map(make, range(64)))
+    finally:
+        threading.setprofile(None)
     assert gone_on == [True] * 64
     assert len(flushes) < 25
 
