@@ -1,4 +1,4 @@
-"""Files that are whole or absent, content hashes, and the lock that one run holds. Knows nothing of jobs.
+"""Files that are whole or absent, and content hashes. Knows nothing of jobs.
 
 A file is written beside its target, flushed to the device, and renamed over it; then the folder is flushed, because a
 rename that is not on disk is a file that a power cut takes back.
@@ -6,26 +6,16 @@ rename that is not on disk is a file that a power cut takes back.
 
 import hashlib
 import itertools
-import json
 import os
-import socket
-import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 
-import filelock
-
-from kirin_batch.errors import KirinError, ProjectBusyError
 from kirin_batch.fault_points import FaultPoint, reach
 
 __all__ = [
     "PART_SUFFIX",
     "fsync_folder",
-    "hold_run_lock",
     "make_folders",
     "remove_parts",
     "sha256_of_file",
@@ -117,45 +107,3 @@ def sha256_of_file(path: Path) -> str:
     """The SHA-256 of a file's content, as 64 hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-@contextmanager
-def hold_run_lock(folder: Path) -> Iterator[None]:
-    """Hold the project's run lock in `folder`, an advisory lock of the system's that dies with its process.
-
-    Raises ProjectBusyError, which names the holder, where another process has it, and KirinError where `folder` takes
-    no lock or no word of who holds it.
-    """
-    lock = filelock.FileLock(folder / "run.lock", blocking=False)
-    holder = folder / "run.json"
-    try:
-        lock.acquire()
-    except filelock.Timeout:
-        raise ProjectBusyError(f"another run holds this project: {_describe(holder)}") from None
-    except OSError as error:
-        raise KirinError(f"{folder} takes no run lock: {error.strerror}") from error
-    try:
-        _introduce(holder)
-        yield
-    finally:
-        with suppress(OSError):  # what another put there is not ours to remove
-            holder.unlink()
-        lock.release()
-
-
-def _introduce(holder: Path) -> None:
-    start = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    command = " ".join(["kirin-batch", *sys.argv[1:]])
-    facts = {"pid": os.getpid(), "host": socket.gethostname(), "start": start, "command": command}
-    try:
-        write_atomic(holder, json.dumps(facts).encode())
-    except OSError as error:
-        raise KirinError(f"{holder} cannot be written: {error.strerror}. Nothing was sent") from error
-
-
-def _describe(holder: Path) -> str:
-    try:
-        facts = json.loads(holder.read_bytes())
-        return f"`{facts['command']}`, process {facts['pid']} on {facts['host']}, since {facts['start']}"
-    except (OSError, ValueError, KeyError, TypeError):
-        return "its process has just begun or ended, try again"

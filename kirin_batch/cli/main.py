@@ -3,8 +3,6 @@
 import importlib
 import os
 import sys
-import tempfile
-import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -97,6 +95,10 @@ def _tell(error: Exception) -> int:
 
 def _keep_traceback() -> Path:
     """Write the traceback to a file, without the key."""
+    # Measured: these take 15 ms to import, a tenth of the time to validate a small project, and are for bugs alone.
+    import tempfile  # noqa: PLC0415 - see above
+    import traceback  # noqa: PLC0415 - see above
+
     text = f"kirin-batch {__version__}, Python {sys.version}\n\n{traceback.format_exc()}"
     for key in _keys():
         text = text.replace(key, "[key]")

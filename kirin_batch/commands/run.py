@@ -13,7 +13,6 @@ from kirin_batch.commands.credentials import read_api_key
 from kirin_batch.commands.planning import plan_jobs, recorded_contents
 from kirin_batch.commands.rows import JobRow, make_row
 from kirin_batch.commands.workspace import Selection, Workspace
-from kirin_batch.disk import hold_run_lock
 from kirin_batch.errors import ExitCode, GatewayRefusedError, GatewayUnreachableError, KirinError, UsageError
 from kirin_batch.gateway.answers import Gateway
 from kirin_batch.gateway.client import HttpGateway
@@ -25,6 +24,7 @@ from kirin_batch.outputs.collector import Downloader, Lister, remove_leftovers
 from kirin_batch.outputs.relocation import take_along
 from kirin_batch.plan import SENDING, WORK, Action, Plan, PlannedJob, PlanOptions
 from kirin_batch.records import Status
+from kirin_batch.run_lock import hold_run_lock
 from kirin_batch.sandbox import Sandbox, SandboxSettings
 from kirin_batch.scheduler.life import Rules
 from kirin_batch.scheduler.observer import Observer, Silent

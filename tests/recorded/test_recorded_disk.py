@@ -10,14 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from kirin_batch.disk import PART_SUFFIX, hold_run_lock, remove_parts, sha256_of_file, write_atomic
+from kirin_batch.disk import PART_SUFFIX, remove_parts, sha256_of_file, write_atomic
 from kirin_batch.errors import ExitCode, KirinError, ProjectBusyError
+from kirin_batch.run_lock import hold_run_lock
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 HOLD = """
 import sys
 from pathlib import Path
-from kirin_batch.disk import hold_run_lock
+from kirin_batch.run_lock import hold_run_lock
 with hold_run_lock(Path(sys.argv[2])):
     print("held", flush=True)
     sys.stdin.read()
