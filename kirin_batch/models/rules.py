@@ -160,12 +160,21 @@ class _Sum:
         read = [*parts, *(select(request.params, self.equals) or [(self.equals, self.default)])]
         if not parts or not all(request.is_known(pointer) and request.is_sound(pointer) for pointer, _ in read):
             return
+        if not all(map(request.is_sound, self._shots(request))):
+            return
         if len(request.select(self.of)) < len(parts) or None in (numbers := [_number(value) for _, value in read]):
             return
         *shots, wanted = (number for number in numbers if number is not None)
         if sum(shots) != wanted:
             pointer = parts[0][0][: self.of.index(EACH)]
             yield Violation("x-sum", pointer, f"{named(pointer)}: {self._fault(sum(shots), wanted)}")
+
+    def _shots(self, request: Request) -> Iterator[Pointer]:
+        """The items of the list and where their numbers are or should be: what is wrong there says enough."""
+        each = self.of.index(EACH) + 1
+        for pointer, _ in select(request.params, self.of[:each]):
+            yield pointer
+            yield (*pointer, *self.of[each:])
 
     def _fault(self, total: Decimal | int, wanted: Decimal) -> str:
         other = named(self.equals)

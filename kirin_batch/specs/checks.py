@@ -81,16 +81,19 @@ def _check_params(draft: Draft) -> None:
             put_at(params, pointer, _stand_in(template))
     files = {pointer: file.sha256 for pointer, file in draft.files.items()}
     skip = draft.templates.keys() | draft.unknown
-    for violation in draft.model.check(params, skip=skip, files=files):
+    found = draft.model.check(params, skip=skip, files=files)
+    for violation in found:
         pointer, message = violation.pointer, violation.message
         if pointer in skip and pointer not in draft.links:
             continue  # the fault of the expression itself is told, and nobody knows its value
         if pointer in skip and violation.rule == "type":
             message = f"{draft.templates[pointer]} does not fit here: {message.rpartition(': ')[2]}"
         draft.complain(violation.rule, message, parameter=pointer, severity=violation.severity, at_key=violation.key)
+    told = {violation.pointer for violation in found}
     for pointer in _beyond_64_bits(params):
-        told = f"{named(pointer)} is beyond 64 bits: no request can carry such a number"
-        draft.complain("type", told, parameter=pointer)
+        if pointer not in told:
+            message = f"{named(pointer)} is beyond 64 bits: no request can carry such a number"
+            draft.complain("type", message, parameter=pointer)
 
 
 def _stand_in(template: Template) -> str | int:
