@@ -6,17 +6,17 @@ import signal
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import pytest
 from aiohttp import web
+from circumstances import PATIENCE_SECONDS, wait_until
 from studio import KEY, SUBJECT, Studio, open_studio
 
 from kirin_batch.disk import PART_SUFFIX
 
-PATIENCE_SECONDS = 10.0
 SETTINGS = "version: 1\npoll: {min: 0.05, max: 0.1}\n"
 
 
@@ -26,13 +26,6 @@ def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
         (tmp_path / "kirin.yaml").write_text(SETTINGS)
         studio.prompts(one="a", two="b", three="c")
         yield studio
-
-
-def wait_until(is_so: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not is_so():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def one_task_each(studio: Studio) -> bool:

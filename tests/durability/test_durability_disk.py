@@ -4,16 +4,15 @@ Each story ends with a run under usual circumstances, which completes with the o
 """
 
 import os
-import resource
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from aiohttp import web
+from circumstances import room_of
 from fake_clock import FakeClock
 from job_samples import film, picture, plan_for, record_of
 from scripted_gateway import World
@@ -55,17 +54,6 @@ def finish(studio: Studio, *, tasks: int = 1) -> None:
 
 
 # --- no room left -----------------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def room_of(size_bytes: int) -> Iterator[None]:
-    """No file may grow beyond this size, as on a device without room."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def fill_lockfile(studio: Studio) -> None:

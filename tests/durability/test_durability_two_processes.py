@@ -2,15 +2,15 @@
 
 import asyncio
 import json
-import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from aiohttp import web
 from aiohttp.typedefs import Handler
+from circumstances import wait_until
 from clones import SETTINGS
 from killable import KILLED, Call, call, start
 from studio import Studio, Wrapping, open_studio
@@ -20,7 +20,6 @@ from kirin_batch.journal import load_records
 from kirin_batch.lockfile import load_lockfile
 from kirin_batch.records import Record, Status
 
-PATIENCE_SECONDS = 20.0
 NAMES = tuple("abcdefgh")
 PROGRESS = ["create", "resume", "fetch", "none", "pending", "in_flight", "completed"]  # of plan, then of status
 
@@ -44,13 +43,6 @@ def checkout(root: Path, names: Iterable[str] = NAMES, *, more_settings: str = "
 def records_of(root: Path) -> dict[str, Record]:
     load_lockfile(root / "kirin.lock")
     return load_records(root / "kirin.lock", root / ".kirin" / "journal.jsonl")
-
-
-def wait_until(is_so: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not is_so():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 def slowly(seconds: float) -> Wrapping:

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import resource
 import threading
 import zlib
 from collections.abc import Callable, Iterator
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import orjson
 import pytest
+from circumstances import room_of
 from job_samples import number, picture, record_of
 
 from kirin_batch.errors import KirinError
@@ -318,17 +318,6 @@ def test_cancelled_at_any_moment_the_files_are_whole_and_nothing_acknowledged_is
         asyncio.run(scenario(moments))
         records = files.load()
         assert all(records[job].attempt >= record.attempt for job, record in kept.items())
-
-
-@contextmanager
-def room_of(size_bytes: int) -> Iterator[None]:
-    """No file may grow beyond this size: a write tears there, and then fails, as on a full device."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_when_the_device_refuses_everyone_who_waits_is_told_and_no_line_is_torn(files: Files) -> None:
