@@ -5,11 +5,8 @@ download that breaks off keeps its part for the next try, never for the next run
 """
 
 import asyncio
-import hashlib
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from kirin_batch.clock import Clock
@@ -29,8 +26,8 @@ from kirin_batch.gateway.answers import (
 )
 from kirin_batch.jobs import Job
 from kirin_batch.naming import output_path
-from kirin_batch.outputs.media import HEAD_BYTES, recognise
 from kirin_batch.outputs.replaced import IsRecorded, keep_copy
+from kirin_batch.outputs.sink import Part, Sink
 from kirin_batch.records import Output
 from kirin_batch.scheduler.outcome import Missed
 
@@ -38,7 +35,6 @@ __all__ = ["Downloader", "Lister", "remove_leftovers"]
 
 _PAUSES = (0.0, 1.0, 2.0, 4.0)  # seconds before each of the tries that bring nothing
 _PROGRESS_BYTES = 64 * 1024  # a try that brought so much more begins the pauses anew
-_MEDIA_TYPES = frozenset({"image", "video"})  # results beside a text are whatever they are told to be
 
 
 class Lister:
@@ -48,16 +44,6 @@ class Lister:
         """The results as URLs; `fetch` brings them later."""
         del job
         return tuple(Output(url=result.url, type=result.type) for result in results)
-
-
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """A result that is complete on disk, not yet under its name."""
-
-    path: Path
-    ext: str
-    sha256: str
-    size_bytes: int
 
 
 class Downloader:
@@ -75,7 +61,7 @@ class Downloader:
 
     async def collect(self, job: Job, results: Sequence[Result]) -> tuple[Output, ...] | Missed:
         """All results as complete files in the gateway's order, or why not; KirinError where the disk refuses."""
-        parts: list[_Part] = []
+        parts: list[Part] = []
         try:
             for index, result in enumerate(results, 1):
                 part = await self._download(job, index, result)
@@ -89,9 +75,9 @@ class Downloader:
             for part in parts:
                 part.path.unlink(missing_ok=True)
 
-    async def _download(self, job: Job, index: int, result: Result) -> _Part | Missed:
+    async def _download(self, job: Job, index: int, result: Result) -> Part | Missed:
         path = self._root / (output_path(job.output_stem, index=index, ext="") + PART_SUFFIX)
-        sink = _Sink(path.with_name("." + path.name))
+        sink = Sink(path.with_name("." + path.name))
         try:
             fetched = await self._fetch(result.url, sink)
             match fetched:
@@ -104,7 +90,7 @@ class Downloader:
         finally:
             sink.discard()
 
-    async def _fetch(self, url: str, sink: "_Sink") -> Fetched:
+    async def _fetch(self, url: str, sink: Sink) -> Fetched:
         """Try until nothing more comes; the size limit of a download bounds how often something does."""
         begun, most_bytes, tries, reason = None, 0, 0, ""
         pauses = iter(_PAUSES)
@@ -122,7 +108,7 @@ class Downloader:
             most_bytes = max(most_bytes, kept_bytes)
         return Interrupted(f"a download broke off {tries} times: {reason}")
 
-    async def _try(self, url: str, sink: "_Sink", begun: Begun | None) -> Fetched:
+    async def _try(self, url: str, sink: Sink, begun: Begun | None) -> Fetched:
         await asyncio.to_thread(make_folders, sink.path.parent)
         with sink.open(is_kept=begun is not None):
             resumption = Resumption(begun, sink.restart) if begun else None
@@ -131,7 +117,7 @@ class Downloader:
                 await asyncio.to_thread(sink.flush)
             return fetched
 
-    def _publish(self, job: Job, parts: Sequence[_Part], results: Sequence[Result]) -> tuple[Output, ...]:
+    def _publish(self, job: Job, parts: Sequence[Part], results: Sequence[Result]) -> tuple[Output, ...]:
         names = [output_path(job.output_stem, index=index, ext=part.ext) for index, part in enumerate(parts, 1)]
         for name, part in zip(names, parts, strict=True):
             keep_copy(self._root, name, successor=part.sha256, is_recorded=self._is_recorded)
@@ -145,68 +131,6 @@ class Downloader:
             Output(url=result.url, type=result.type, path=name, sha256=part.sha256, bytes=part.size_bytes)
             for name, part, result in zip(names, parts, results, strict=True)
         )
-
-
-class _Sink:
-    """The file that a download goes to in one or several tries, hashed on the way, off the event loop."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._is_finished = False
-        self._forget()
-
-    def _forget(self) -> None:
-        self._hash = hashlib.sha256()
-        self._head = b""
-        self._size_bytes = 0
-
-    @contextmanager
-    def open(self, *, is_kept: bool) -> Iterator[None]:
-        """Hold the file open for a try that goes on where the last one ended (`is_kept`), or begins anew."""
-        if not is_kept:
-            self._forget()
-        with self.path.open("ab" if is_kept else "wb") as self._file:
-            yield
-
-    async def write(self, chunk: bytes) -> None:
-        await asyncio.to_thread(self._take, chunk)
-
-    def _take(self, chunk: bytes) -> None:
-        if len(self._head) < HEAD_BYTES:
-            self._head = (self._head + chunk)[:HEAD_BYTES]
-        self._hash.update(chunk)
-        self._file.write(chunk)
-        self._file.flush()
-        self._size_bytes += len(chunk)
-        reach(FaultPoint.PIECE_WRITTEN)
-
-    async def restart(self) -> None:
-        await asyncio.to_thread(self._empty)
-
-    def _empty(self) -> None:
-        self._forget()
-        self._file.truncate(0)
-
-    def flush(self) -> None:
-        """Put the whole of it on the device."""
-        os.fsync(self._file.fileno())
-        reach(FaultPoint.RESULT_FLUSHED)
-
-    def finish(self, job: Job, result: Result) -> _Part | Missed:
-        """Keep the file, if it is what it should be."""
-        media = recognise(self._head)
-        served = media.type if media else "neither image nor film"
-        if media is None or served != result.type:
-            return Missed(f"what was served as {result.type} is {served}")
-        if job.result_type in _MEDIA_TYPES and served != job.result_type:
-            return Missed(f"{job.model} makes {job.result_type}, and what was served is {served}")
-        self._is_finished = True
-        return _Part(self.path, media.ext, self._hash.hexdigest(), self._size_bytes)
-
-    def discard(self) -> None:
-        """Remove the file unless it is finished."""
-        if not self._is_finished:
-            self.path.unlink(missing_ok=True)
 
 
 def remove_leftovers(root: Path, jobs: Iterable[Job]) -> int:
