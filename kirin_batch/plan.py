@@ -122,7 +122,7 @@ def make_plan(
         stuck = [need for need in job.needs if planned[need].action in _STUCK]
         if stuck and decision.action in SENDING:
             decision = replace(decision, action=Action.BLOCKED, reason=f"it needs {stuck[0]}, which has no result")
-        if decision.action in SENDING | {Action.RESUME}:
+        if decision.action in SENDING | {Action.RESUME, Action.UNKNOWN}:
             decision = replace(decision, estimated_cost=estimates.of(job))
         planned[job.id] = decision
     taken = {decision.moved_from for decision in planned.values()}
@@ -182,9 +182,11 @@ def _has_task(record: Record | None, digest: str) -> bool:
 
 
 def _find_refusals(records: Mapping[str, Record]) -> dict[str, Record]:
-    """The tasks whose content was refused, by digest."""
-    tasks = (task for record in records.values() for task in (record, *record.earlier))
-    return {task.digest: task for task in tasks if task.error and is_content_refusal(task.error.code)}
+    """The tasks whose content was refused, by digest; a request that passed since is none."""
+    tasks = [task for record in records.values() for task in _tasks(record)]
+    passed = {task.digest for task in tasks if task.status is Status.COMPLETED}
+    refused = (task for task in tasks if task.error and is_content_refusal(task.error.code))
+    return {task.digest: task for task in refused if task.digest not in passed}
 
 
 def _orphan(record: Record) -> PlannedJob:

@@ -39,6 +39,7 @@ Interrupts = Callable[[Callable[[], None]], AbstractContextManager[None]]
 
 _SANDBOX_SPEED = 30.0  # an image in about a second, a film in six
 _TOLD = 3  # jobs named in a message
+_AT_GATEWAY = (WORK | {Action.UNKNOWN}) - {Action.MOVE}  # what needs the gateway; an unknown task may have appeared
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +129,7 @@ class _Run:
         if any(planned.moved_from or planned.taken_from for planned in plan.jobs):
             plan = self._make_plan()  # of the records as they stand now
         stopped_by = None
-        if any(planned.action in WORK and planned.action is not Action.MOVE for planned in plan.jobs):
+        if any(planned.action in _AT_GATEWAY for planned in plan.jobs):
             try:
                 await self._schedule(plan, on_interrupt)
             except (GatewayRefusedError, GatewayUnreachableError) as error:
@@ -165,7 +166,7 @@ class _Run:
         sending = [planned.job for planned in plan.jobs if _may_create(planned)]
         if self._options.locked and sending:
             raise KirinError(f"--locked: {_some(sending)} would be created; the lockfile does not hold them")
-        unknown = {id_ for id_, record in self._ledger.records.items() if record.status is Status.UNKNOWN}
+        unknown = {planned.job for planned in plan.jobs if planned.record and planned.record.status is Status.UNKNOWN}
         for job in self._options.resend:
             if job not in unknown:
                 told = f" (unknown: {_some(unknown)})" if unknown else ""
@@ -233,6 +234,7 @@ class _Run:
                 retries=settings.retries,
                 namespace=settings.namespace,
                 sandbox=options.sandbox,
+                may_create=not options.locked,
             ),
             limits=Limits(slots=settings.slots, max_cost=max_cost, fail_fast=options.fail_fast),
         )
@@ -260,15 +262,18 @@ def _may_create(planned: PlannedJob) -> bool:
 
 def _refuse_mixing(plan: Plan) -> None:
     """A sandbox knows nothing of the gateway's tasks: what it answered would replace what was paid for."""
-    paid = [
-        planned.job
-        for planned in plan.jobs
-        if planned.action in WORK and planned.record and planned.record.task_id and not planned.record.sandbox
-    ]
+    paid = [planned.job for planned in plan.jobs if planned.action in WORK | {Action.UNKNOWN} and _may_be_paid(planned)]
     if paid:
         have = "has a task" if len(paid) == 1 else "have tasks"
-        told = f"--sandbox: {_some(paid)} {have} at the gateway, which a sandbox would replace"
+        told = f"--sandbox: {_some(paid)} {have} at the gateway, or may have, which a sandbox would replace"
         raise UsageError(f"{told}: use a copy of the project")
+
+
+def _may_be_paid(planned: PlannedJob) -> bool:
+    """Whether the gateway has a task of the job, or may have: an intent that was not answered counts."""
+    record = planned.record
+    may_exist = record is not None and (record.task_id is not None or record.status is not Status.FAILED)
+    return record is not None and may_exist and not record.sandbox
 
 
 def _some(jobs: Collection[str]) -> str:

@@ -79,11 +79,15 @@ class Missing:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """No such request will ever pass, others may; `taken`: its external_task_id seems to be in use already."""
+    """No such request will ever pass, others may.
+
+    `names_id`: it is the external_task_id that does not pass; `taken`: the message says that it is in use already.
+    """
 
     code: str
     message: str
     taken: bool = False
+    names_id: bool = False
 
 
 @dataclass(frozen=True, slots=True)

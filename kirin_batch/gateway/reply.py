@@ -100,8 +100,9 @@ def _busy(reply: Reply, fault: Fault, *, now: datetime) -> Busy:
 
 
 def _refused(reply: Reply, fault: Fault) -> Refused:
-    is_taken = bool(_ID_NAMED.search(fault.message) and _IN_USE.search(fault.message))
-    return Refused(fault.code, fault.message or _said(reply, fault), taken=is_taken)
+    names_id = bool(_ID_NAMED.search(fault.message))
+    is_taken = names_id and bool(_IN_USE.search(fault.message))
+    return Refused(fault.code, fault.message or _said(reply, fault), taken=is_taken, names_id=names_id)
 
 
 def _denied(reply: Reply, fault: Fault, advice: str) -> str:

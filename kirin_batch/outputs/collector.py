@@ -81,9 +81,9 @@ class Downloader:
         try:
             fetched = await self._fetch(result.url, sink)
             match fetched:
-                case Interrupted(reason) | Rejected(reason):
+                case Interrupted(reason):
                     return Missed(reason)
-                case Gone(reason):
+                case Gone(reason) | Rejected(reason):
                     return Missed(reason, is_gone=True)
                 case Received():
                     return sink.finish(job, result)

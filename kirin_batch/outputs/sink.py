@@ -81,9 +81,9 @@ class Sink:
         media = recognise(self._head)
         served = media.type if media else "neither image nor film"
         if media is None or served != result.type:
-            return Missed(f"what was served as {result.type} is {served}")
+            return Missed(f"what was served as {result.type} is {served}", is_gone=True)
         if job.result_type in _MEDIA_TYPES and served != job.result_type:
-            return Missed(f"{job.model} makes {job.result_type}, and what was served is {served}")
+            return Missed(f"{job.model} makes {job.result_type}, and what was served is {served}", is_gone=True)
         self._is_finished = True
         return Part(self.path, media.ext, self._hash.hexdigest(), self._size_bytes)
 

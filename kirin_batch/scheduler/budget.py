@@ -49,16 +49,17 @@ class Budget:
         if job.id in self._reserved:
             self._left.add(job.id)
 
-    def settle(self, job: Job, cost: Decimal | None, *, completed: bool) -> None:
+    def settle(self, job: Job, cost: Decimal | None, *, completed: bool, is_adopted: bool = False) -> None:
         """The job's task has ended: what it cost replaces what was reserved.
 
-        A completed task whose cost the gateway does not name counts with its estimate.
+        A completed task whose cost the gateway does not name counts with its estimate; one that was adopted was paid
+        for before, and costs this run nothing.
         """
         if job.id not in self._reserved:
             return
         price = self._reserved.pop(job.id)
         spent = (price if cost is None and completed else cost) or Decimal(0)
-        self.spent += spent
+        self.spent += Decimal(0) if is_adopted else spent
         self._dearest = max(self._dearest, spent)
         if cost is not None:
             self._per_slot[job.model] = max(self._per_slot.get(job.model, Decimal(0)), cost / job.slots)

@@ -22,7 +22,7 @@ from kirin_batch.errors import GatewayRefusedError, GatewayUnreachableError
 from kirin_batch.gateway.answers import Done, Failed, Missing, Refused, Result, Running, Unknown
 from kirin_batch.identity import external_task_id
 from kirin_batch.jobs import Job
-from kirin_batch.plan import PlannedJob
+from kirin_batch.plan import Action, PlannedJob
 from kirin_batch.records import Output, Record, Status, TaskError
 from kirin_batch.scheduler.lookups import Lookups
 from kirin_batch.scheduler.observer import Observer, Stage
@@ -42,13 +42,17 @@ BuildParams = Callable[[Job, str], Awaitable[dict[str, Any] | str]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """What kirin.yaml and the command line decide. `timeouts`: seconds to wait for a task, by kind."""
+    """What kirin.yaml and the command line decide. `timeouts`: seconds to wait for a task, by kind.
+
+    `may_create`: whether tasks may be made at all.
+    """
 
     poll: PollPolicy
     timeouts: Mapping[str, float]
     retries: int = 1
     namespace: str = ""
     sandbox: bool = False
+    may_create: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +76,10 @@ class Surroundings:
 
 
 class TaskLife:
-    """One job on its way; `live` once. `is_creating` while an answer to a create is awaited."""
+    """One job on its way; `live` once. `is_creating` while an answer to a create is awaited.
+
+    A job whose task is unknown is looked for, and never sent.
+    """
 
     def __init__(self, job: Job, planned: PlannedJob, around: Surroundings) -> None:
         self._job = job
@@ -80,6 +87,10 @@ class TaskLife:
         self._attempt = planned.attempt
         self._external_id = planned.external_task_id
         self._record = planned.record
+        self._is_unknown = planned.action is Action.UNKNOWN
+        self._is_adopted = False
+        # After a create that nobody answered: what looks missing may appear.
+        self._may_exist = self._is_of_this_task(self._record) and self._record.task_id is None
         self.is_creating = False
 
     async def live(self) -> Outcome:
@@ -95,18 +106,21 @@ class TaskLife:
                 case Outcome():
                     return ended
                 case Done():
-                    return await self._finish(ended)
+                    return replace(await self._finish(ended), is_adopted=self._is_adopted)
                 case Failed(code=code, message=message):
                     outcome = await self._fail(code, message)
                     if not self._may_retry(code):
-                        return outcome
+                        return replace(outcome, is_adopted=self._is_adopted)
                     self._begin_next_attempt()
                 case Missing():
-                    # It vanished: look it up by its external id, and send it again under that.
-                    self._record = replace(self._current(), task_id=None)
+                    pass  # it vanished: look it up by its external id, and send it again under that
 
     async def _obtain(self) -> Task | Outcome:
         """The task, found or created, its id recorded."""
+        if (lost := self._record) and lost.status is Status.UNKNOWN and self._is_of_this_request(lost):
+            looked_for = await self._look_for(lost)
+            if looked_for is not None:
+                return looked_for
         known = self._record if self._is_of_this_task(self._record) else None
         if known and known.status is Status.COMPLETED:
             return await self._obtain_results(known)
@@ -114,16 +128,36 @@ class TaskLife:
             found = await self._around.patience.find(self._job, known.task_id)
             if not isinstance(found, Missing):
                 return self._left(found.reason) if isinstance(found, Unknown) else found
-        found = await self._around.patience.find(self._job, self._external_id)
+        found = await self._around.patience.look_up(self._job, self._external_id)
         if isinstance(found, Missing):
             return await self._create()
         if not isinstance(found, Unknown):
             self._around.lookups.note(self._external_id, is_found=True)
+        self._is_adopted = known is None
         return await self._adopt(found)
+
+    async def _look_for(self, lost: Record) -> Task | Outcome | None:
+        """A task that nobody could find may have appeared since: then it is taken up, whatever else was to be done.
+
+        None where it is still missing and the user wants it sent again.
+        """
+        found: Task | Missing | Unknown = Missing()
+        if lost.task_id:
+            found = await self._around.patience.find(self._job, lost.task_id)
+        if isinstance(found, Missing):
+            found = await self._around.patience.look_up(self._job, lost.external_task_id)
+        match found:
+            case Missing():
+                return Outcome(Status.UNKNOWN, lost.error) if self._is_unknown else None
+            case Unknown(reason=reason):
+                return Outcome(Status.UNKNOWN, TaskError("", reason))
+            case _:
+                self._external_id, self._attempt = lost.external_task_id, lost.attempt
+                return await self._adopt(found)
 
     async def _obtain_results(self, known: Record) -> Task | Outcome:
         """A completed task with fresh URLs, else as it was recorded; it is never sent again."""
-        found = await self._around.patience.find(self._job, known.task_id or self._external_id)
+        found = await self._around.patience.look_up(self._job, known.task_id or self._external_id)
         if isinstance(found, Unknown):
             return self._left(found.reason)
         return found if isinstance(found, Done) and found.results else _as_recorded(known)
@@ -131,24 +165,32 @@ class TaskLife:
     async def _adopt(self, found: Task | Unknown) -> Task | Outcome:
         if isinstance(found, Unknown):
             return self._left(found.reason)
-        await self._keep(replace(self._current(), task_id=found.task_id))
+        record = self._current()
+        if record.task_id not in {None, found.task_id}:  # at another gateway, say: it was paid for all the same
+            record = replace(record, earlier=(*record.earlier, replace(record, earlier=())))
+        await self._keep(replace(record, task_id=found.task_id))
         self._around.task_began(self._job)
         self._tell(Stage.RUNNING)
         return found
 
     async def _create(self) -> Task | Outcome:
+        if not self._around.rules.may_create:
+            return self._give_up("--locked: it is not at the gateway, and would be created")
         if refusal := self._around.refusals.get(self._job.digest):
             self._tell(Stage.FAILED, refusal.message)
             return Outcome(Status.FAILED, refusal)
         params = await self._around.build_params(self._job, self._external_id)
         if isinstance(params, str):
-            self._tell(Stage.FAILED, params)
-            return Outcome(Status.FAILED, TaskError("", params))
+            return self._give_up(params)
         self.is_creating = True
         try:
             return await self._send(params)
         finally:
             self.is_creating = False
+
+    def _give_up(self, reason: str) -> Outcome:
+        self._tell(Stage.FAILED, reason)
+        return Outcome(Status.FAILED, TaskError("", reason))
 
     async def _send(self, params: dict[str, Any]) -> Task | Outcome:
         before = self._record
@@ -167,6 +209,7 @@ class TaskLife:
                 return await self._settle_refusal(answer)
             if not isinstance(answer, Unknown):
                 return await self._adopt(answer)
+            self._may_exist = True
             self._tell(Stage.WAITING, answer.reason)
             found = await self._around.patience.settle(self._job, self._external_id, _SETTLE_SECONDS)
             if not isinstance(found, Missing):
@@ -182,12 +225,16 @@ class TaskLife:
 
     async def _settle_refusal(self, refused: Refused) -> Task | Outcome:
         """A refusal may be of an id that an earlier create, whose answer got lost, has taken: then its task is ours."""
-        delays = _SETTLE_SECONDS if refused.taken else (0.0,)
+        # Of an id that is derived, there is nothing else to refuse.
+        is_taken = refused.taken or (refused.names_id and not self._job.fixed_task_id)
+        delays = _SETTLE_SECONDS if is_taken or self._may_exist else (0.0,)
         found = await self._around.patience.settle(self._job, self._external_id, delays)
         if not isinstance(found, Missing):
             return await self._adopt(found)
-        if not refused.taken:
+        if not is_taken:
             return await self._fail(refused.code, refused.message)
+        if self._current().task_id:
+            return self._left(f"its task is not found, and its external_task_id is taken: {refused.message}")
         error = TaskError(refused.code, f"its external_task_id is taken, yet no task is found: {refused.message}")
         await self._keep(replace(self._current(), status=Status.UNKNOWN, error=error))
         self._tell(Stage.UNKNOWN, error.message)
@@ -219,7 +266,7 @@ class TaskLife:
 
     async def _look_up(self) -> None:
         """See whether the task, which exists, is found by the id that another machine would look for."""
-        found = await self._around.patience.find(self._job, self._external_id)
+        found = await self._around.patience.look_up(self._job, self._external_id)
         if not isinstance(found, Unknown):
             self._around.lookups.note(self._external_id, is_found=not isinstance(found, Missing))
 
@@ -274,7 +321,9 @@ class TaskLife:
         return Outcome(Status.FAILED, error, cost)
 
     def _may_retry(self, code: str) -> bool:
-        return is_transient(code) and self._attempt <= self._around.rules.retries and not self._job.fixed_task_id
+        rules = self._around.rules
+        has_attempts = self._attempt <= rules.retries and not self._job.fixed_task_id
+        return is_transient(code) and has_attempts and rules.may_create
 
     def _begin_next_attempt(self) -> None:
         """A failed task keeps its id for ever; a further attempt has a new one."""
@@ -289,7 +338,11 @@ class TaskLife:
 
     def _is_of_this_task(self, record: Record | None) -> TypeGuard[Record]:
         """An id that the spec gives may have been that of an earlier request, which was refused."""
-        return record is not None and (record.external_task_id, record.digest) == (self._external_id, self._job.digest)
+        return record is not None and record.external_task_id == self._external_id and self._is_of_this_request(record)
+
+    def _is_of_this_request(self, record: Record) -> bool:
+        """What a sandbox made up is no answer to what the gateway is asked."""
+        return record.digest == self._job.digest and record.sandbox == self._around.rules.sandbox
 
     def _current(self) -> Record:
         """The record of the present attempt, in flight."""
@@ -318,11 +371,12 @@ class TaskLife:
 
 
 def _earlier(record: Record | None) -> tuple[Record, ...]:
-    """The tasks that a job had, or may have had, before its next one; a request that was refused made none."""
+    """The tasks that a job had, or may have had, before its next one, and refusals that must not be asked for again."""
     if record is None:
         return ()
-    may_exist = record.task_id is not None or record.status is not Status.FAILED
-    return (*record.earlier, replace(record, earlier=())) if may_exist else record.earlier
+    is_refusal = record.error is not None and is_content_refusal(record.error.code)
+    is_kept = record.task_id is not None or record.status is not Status.FAILED or is_refusal
+    return (*record.earlier, replace(record, earlier=())) if is_kept else record.earlier
 
 
 def _as_recorded(record: Record) -> Done:

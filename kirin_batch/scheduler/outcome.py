@@ -16,12 +16,14 @@ __all__ = ["Collector", "Missed", "Outcome", "Recorder"]
 class Outcome:
     """`status` is the job's at the end of the run; `error` says why it is not completed, or what of it is missing.
 
-    `cost`: USD that its task cost, where the gateway said so.
+    `cost`: USD that its task cost, where the gateway said so. `is_adopted`: the task was there before this checkout
+    knew of it.
     """
 
     status: Status
     error: TaskError | None = None
     cost: Decimal | None = None
+    is_adopted: bool = False
 
     @property
     def is_usable(self) -> bool:
@@ -31,7 +33,10 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Missed:
-    """Results that could not be brought here; `is_gone` where they never will be (the gateway has deleted them)."""
+    """Results that could not be brought here.
+
+    `is_gone` where the same address will not bring them either: deleted, or no image or film at all.
+    """
 
     reason: str
     is_gone: bool = False

@@ -53,26 +53,34 @@ class Patience:
         """
         return await self._ask(job, lambda: self._gateway.create(job.model, params))
 
-    async def find(self, job: Job, task: str) -> Task | Missing | Unknown:
-        """The task of an id or an external_task_id; Unknown where the answers stay unclear. Raises as `create`."""
+    async def find(self, job: Job, task_id: str) -> Task | Missing | Unknown:
+        """The task of the gateway's own id; Unknown where the answers stay unclear. Raises as `create`."""
+        answer = await self._query(job, task_id, is_unclear=(Unknown, Refused))
+        return Unknown(f"{answer.message} ({answer.code})") if isinstance(answer, Refused) else answer
+
+    async def look_up(self, job: Job, external_id: str) -> Task | Missing | Unknown:
+        """The task of an external_task_id, as `find`."""
+        answer = await self._query(job, external_id, is_unclear=(Unknown,))
+        return Missing() if isinstance(answer, Refused) else answer  # an id of a form that is not looked up here
+
+    async def _query(
+        self, job: Job, id_: str, *, is_unclear: tuple[type[Unknown] | type[Refused], ...]
+    ) -> Task | Missing | Refused | Unknown:
         failures = 0
         while True:
-            answer = await self._ask(job, lambda: self._gateway.query(task))
-            if isinstance(answer, Refused):
-                return Missing()  # an id of a form that the gateway does not look up
-            if not isinstance(answer, Unknown):
-                return answer
+            answer = await self._ask(job, lambda: self._gateway.query(id_))
             failures += 1
-            if failures == PATIENCE:
+            if not isinstance(answer, is_unclear) or failures == PATIENCE:
                 return answer
-            await self._wait(job, backoff_seconds(failures, jitter=self._random.random()), answer.reason)
+            told = answer.reason if isinstance(answer, Unknown) else answer.message
+            await self._wait(job, backoff_seconds(failures, jitter=self._random.random()), told)
 
-    async def settle(self, job: Job, task: str, delays: tuple[float, ...]) -> Task | Missing | Unknown:
-        """`find`, again after each of `delays` (seconds) while the task is missing: it may appear late."""
+    async def settle(self, job: Job, external_id: str, delays: tuple[float, ...]) -> Task | Missing | Unknown:
+        """`look_up`, again after each of `delays` (seconds) while the task is missing: it may appear late."""
         found: Task | Missing | Unknown = Missing()
         for delay in delays:
             await self._clock.sleep(delay)
-            found = await self.find(job, task)
+            found = await self.look_up(job, external_id)
             if not isinstance(found, Missing):
                 break
         return found

@@ -27,7 +27,7 @@ __all__ = ["Limits", "Scheduler"]
 
 _GRACE_SECONDS = 1.0  # for creates that are under way when an interrupt comes: their answers hold task ids
 
-_STARTING = SENDING | {Action.RESUME, Action.FETCH}
+_STARTING = SENDING | {Action.RESUME, Action.FETCH, Action.UNKNOWN}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +137,8 @@ class Scheduler:
         if outcome.status in {Status.IN_FLIGHT, Status.UNKNOWN}:
             self._budget.leave(job)
         else:
-            self._budget.settle(job, outcome.cost, completed=outcome.status is Status.COMPLETED)
+            is_done = outcome.status is Status.COMPLETED
+            self._budget.settle(job, outcome.cost, completed=is_done, is_adopted=outcome.is_adopted)
         self._queue.end(job.id, outcome)
         if self._fail_fast and outcome.status is Status.FAILED:
             self._queue.drop_unstarted()
@@ -250,7 +251,7 @@ class _Queue:
 def _is_at_gateway(planned: PlannedJob) -> bool:
     """Whether the job needs no slot that is not taken already."""
     has_task = planned.record is not None and planned.record.task_id is not None
-    return planned.action is Action.FETCH or (planned.action is Action.RESUME and has_task)
+    return planned.action in {Action.FETCH, Action.UNKNOWN} or (planned.action is Action.RESUME and has_task)
 
 
 async def _wind_up(lives: Mapping["asyncio.Task[None]", TaskLife]) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
+from circumstances import wait_until
 from studio import Studio, open_studio
 
 from kirin_batch.lockfile import save_lockfile
@@ -151,8 +152,9 @@ def test_what_is_no_image_never_lies_under_outputs_and_is_fetched_when_it_is_one
     studio.prompts(one="a")
     studio.serve_result = lambda _: web.Response(body=body, content_type="image/png")
     ran = studio.run_json()
-    assert (ran.code, ran.statuses, studio.outputs()) == (3, {"film:one": "in_flight"}, [])
+    assert (ran.code, ran.statuses, studio.outputs()) == (1, {"film:one": "completed"}, [])
     assert "image" in ran.json["jobs"][0]["error"]["message"]
+    assert ran.json["jobs"][0]["outputs"][0]["url"].startswith("http://127.0.0.1")
     studio.serve_result = None
     assert studio.run("run").code == 0
     assert (studio.books.creates, len(studio.outputs())) == (1, 1)
@@ -188,11 +190,26 @@ def test_a_job_that_is_not_unknown_is_not_sent_again(studio: Studio) -> None:
     assert "not unknown" in ran.err
 
 
-def test_an_unknown_job_is_left_until_it_is_sent_again_by_name(studio: Studio) -> None:
+def make_unknown(studio: Studio) -> set[str]:
+    """Complete a job, say in the lockfile that its task is unknown, and let the gateway hide it: by these ids."""
     studio.prompts(one="a")
     studio.run("run")
     lock = studio.root / "kirin.lock"
     lock.write_text(lock.read_text().replace('"status":"completed"', '"status":"unknown"'))
+    record = studio.records["film:one"]
+    hidden = {str(record.task_id), record.external_task_id}
+
+    def hide(request: web.Request) -> web.Response | None:
+        is_hidden = request.path.rpartition("/")[2] in hidden
+        return web.json_response({"code": "1203", "message": "no such task"}, status=404) if is_hidden else None
+
+    studio.answer = hide
+    return hidden
+
+
+def test_an_unknown_job_is_looked_for_by_every_run_and_sent_again_only_by_name(studio: Studio) -> None:
+    make_unknown(studio)
+    queries = studio.books.queries
     ran = studio.run("run")
     assert (ran.code, studio.books.creates) == (3, 1)
     plan = studio.run("plan")
@@ -200,3 +217,33 @@ def test_an_unknown_job_is_left_until_it_is_sent_again_by_name(studio: Studio) -
     assert studio.run("run", "--resend", "film:none").code == 2
     assert studio.run("run", "--resend", "film:one").code == 0
     assert studio.books.creates == 2
+    assert studio.books.queries > queries
+
+
+@pytest.mark.parametrize("arguments", [(), ("--resend", "film:one")])
+def test_an_unknown_job_whose_task_appears_is_not_sent_again(studio: Studio, arguments: tuple[str, ...]) -> None:
+    make_unknown(studio).clear()
+    assert studio.run("run", *arguments).code == 0
+    assert (studio.books.creates, studio.records["film:one"].status) == (1, "completed")
+
+
+def test_an_unknown_job_that_was_renamed_is_sent_again_by_its_new_name(studio: Studio) -> None:
+    make_unknown(studio)
+    studio.prompts(uno="a")
+    assert "--resend film:uno" in studio.run("plan").out
+    assert studio.run("run", "--resend", "film:one").code == 2
+    assert studio.run("run", "--resend", "film:uno").code == 0
+    assert studio.books.creates == 2
+
+
+def test_a_sandbox_does_not_answer_for_a_create_that_the_gateway_may_have_taken(studio: Studio) -> None:
+    studio.prompts(one="a")
+    studio.answer = lambda request: web.Response(status=504) if request.method == "POST" else None
+    studio.holds_time = True
+    with studio.start("run") as run:
+        wait_until(lambda: studio.records)
+        run.kill()
+    before = studio.files()["kirin.lock"]
+    ran = studio.run("run", "--sandbox")
+    assert (ran.code, studio.files()["kirin.lock"]) == (2, before)
+    assert "may have" in ran.err

@@ -14,7 +14,7 @@ from kirin_batch.errors import GatewayRefusedError, GatewayUnreachableError, Kir
 from kirin_batch.gateway.answers import Answer, Broken, Busy, Denied, Failed, Refused, Running
 from kirin_batch.jobs import Job
 from kirin_batch.plan import PlanOptions
-from kirin_batch.records import Status
+from kirin_batch.records import Status, TaskError
 from kirin_batch.scheduler.observer import Silent, Stage
 from kirin_batch.scheduler.outcome import Missed
 from kirin_batch.scheduler.patience import PATIENCE
@@ -183,7 +183,7 @@ def test_fail_fast_starts_nothing_after_a_failure() -> None:
 
 
 def test_a_job_without_work_is_not_touched() -> None:
-    world = World([record_of(A), replace(record_of(B), status=Status.UNKNOWN)])
+    world = World([record_of(A), replace(record_of(B, Status.FAILED), error=TaskError("1301", "policy"))])
     assert statuses(world, A, B, picture("s:x", needs=("s:b",))) == []
     assert world.acts == []
 

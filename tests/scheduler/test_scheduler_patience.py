@@ -47,7 +47,8 @@ def find(*answers: Answer) -> tuple[World, Answer]:
         ([done("t")], done("t")),
         ([Failed("t", "1", "no")], Failed("t", "1", "no")),
         ([Missing()], Missing()),
-        ([REFUSED], Missing()),
+        ([REFUSED, Running("t")], Running("t")),
+        ([REFUSED] * PATIENCE, Unknown(f"{REFUSED.message} ({REFUSED.code})")),
         ([BUSY, Broken("no route"), Unknown("502"), Running("t")], Running("t")),
         ([Unknown("502")] * PATIENCE, Unknown("502")),
         ([BUSY] * 50 + [Missing()], Missing()),
@@ -57,6 +58,13 @@ def test_a_query_ends_with_an_answer_that_tells(answers: list[Answer], found: An
     world, answer = find(*answers)
     assert answer == found
     assert len(world.acts) == len(answers)
+
+
+def test_an_external_id_that_is_refused_is_missing_at_once() -> None:
+    world = World()
+    world.gateway.on_query = Script(REFUSED)
+    assert ask(world, lambda patience: patience.look_up(JOB, "kb-1")) == Missing()
+    assert world.acts == ["query kb-1"]
 
 
 def test_waiting_begins_at_a_second_backs_off_and_honours_what_the_gateway_asks_for() -> None:
