@@ -136,5 +136,5 @@ def render_lockfile(records: Iterable[Record]) -> bytes:
 
 
 def save_lockfile(path: Path, records: Mapping[str, Record]) -> None:
-    """Write the file in one step."""
-    write_atomic(path, render_lockfile(records.values()))
+    """Write the file in one step; where a link leads to it, the link stays."""
+    write_atomic(path.resolve(), render_lockfile(records.values()))

@@ -6,7 +6,9 @@ download that breaks off keeps its part for the next try, never for the next run
 
 import asyncio
 import os
-from collections.abc import Iterable, Sequence
+import secrets
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from kirin_batch.clock import Clock
@@ -34,6 +36,7 @@ from kirin_batch.scheduler.outcome import Missed
 __all__ = ["Downloader", "Lister", "remove_leftovers"]
 
 _PAUSES = (0.0, 1.0, 2.0, 4.0)  # seconds before each of the tries that bring nothing
+_STALE_SECONDS = 3600.0
 _PROGRESS_BYTES = 64 * 1024  # a try that brought so much more begins the pauses anew
 
 
@@ -58,6 +61,7 @@ class Downloader:
         self._gateway = gateway
         self._clock = clock
         self._turns = asyncio.Semaphore(downloads)
+        self._mark = secrets.token_hex(4)  # outside the project, another checkout may write to the same place
 
     async def collect(self, job: Job, results: Sequence[Result]) -> tuple[Output, ...] | Missed:
         """All results as complete files in the gateway's order, or why not; KirinError where the disk refuses."""
@@ -76,8 +80,8 @@ class Downloader:
                 part.path.unlink(missing_ok=True)
 
     async def _download(self, job: Job, index: int, result: Result) -> Part | Missed:
-        path = self._root / (output_path(job.output_stem, index=index, ext="") + PART_SUFFIX)
-        sink = Sink(path.with_name("." + path.name))
+        path = self._root / output_path(job.output_stem, index=index, ext="")
+        sink = Sink(path.with_name(f".{path.name}.{self._mark}{PART_SUFFIX}"))
         try:
             fetched = await self._fetch(result.url, sink)
             match fetched:
@@ -137,16 +141,27 @@ def remove_leftovers(root: Path, jobs: Iterable[Job]) -> int:
     """Remove what a run that died left unfinished where results of `jobs` go.
 
     Where results of a job that is gone by now went is searched too, if it shares its first folder with another's.
-    Gives how many files that were.
+    Outside the root another checkout may be at work: there only what has not grown for an hour is a leftover. Gives how
+    many files that were.
     """
-    leftovers: list[Path] = []
-    for top in {_top_folder(root, Path(job.output_stem)) for job in jobs}:
-        for folder, _, names in os.walk(top):
-            parts = [name for name in names if name.startswith(".") and name.endswith(PART_SUFFIX)]
-            leftovers += [Path(folder, name) for name in parts]
+    leftovers = [
+        path
+        for top in {_top_folder(root, Path(job.output_stem)) for job in jobs}
+        for path in _parts_below(top)
+        if _is_inside(root, top) or time.time() - path.stat().st_mtime > _STALE_SECONDS
+    ]
     for path in leftovers:
         path.unlink(missing_ok=True)
     return len(leftovers)
+
+
+def _parts_below(top: Path) -> Iterator[Path]:
+    for folder, _, names in os.walk(top):
+        yield from (Path(folder, name) for name in names if name.startswith(".") and name.endswith(PART_SUFFIX))
+
+
+def _is_inside(root: Path, top: Path) -> bool:
+    return Path(os.path.normpath(top)).is_relative_to(root)
 
 
 def _top_folder(root: Path, stem: Path) -> Path:

@@ -2,6 +2,8 @@
 
 import asyncio
 import hashlib
+import os
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -183,11 +185,26 @@ def test_leftovers_are_removed_wherever_a_killed_run_may_have_left_them(tmp_path
     assert files(tmp_path) == sorted(kept)
 
 
-def test_leftovers_outside_the_project_are_looked_for_in_their_own_folder_alone(tmp_path: Path) -> None:
-    for name in ("store/.1", "other/.1"):
-        (tmp_path / name).parent.mkdir()
-        (tmp_path / f"{name}{PART_SUFFIX}").touch()
+def test_outside_the_project_leftovers_are_what_lies_in_the_folder_itself_and_does_not_grow(tmp_path: Path) -> None:
+    names = [f"{name}{PART_SUFFIX}" for name in ("store/.1", "store/.2", "other/.1")]
+    for name, age_seconds in zip(names, (7200, 0, 7200), strict=True):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (time.time() - age_seconds,) * 2)
     root = tmp_path / "project"
     root.mkdir()
     assert remove_leftovers(root, [job_named("a:a", output_stem="../store/{index}{ext}")]) == 1
-    assert files(tmp_path) == [f"other/.1{PART_SUFFIX}"]
+    assert files(tmp_path) == sorted(names[1:])
+
+
+def test_two_checkouts_that_write_to_one_place_at_once_do_not_disturb_each_other(tmp_path: Path) -> None:
+    async def scenario() -> list[tuple[Output, ...] | Missed]:
+        async with serve(WHOLE, WHOLE) as wire, asyncio.TaskGroup() as group:
+            both = [group.create_task(collect(tmp_path, wire)) for _ in range(2)]
+        return [task.result() for task in both]
+
+    first, second = asyncio.run(scenario())
+    assert not isinstance(first, Missed)
+    assert not isinstance(second, Missed)
+    assert first[0].sha256 == second[0].sha256
+    assert files(tmp_path) == ["outputs/film/poster/1.png"]

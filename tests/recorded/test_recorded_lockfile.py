@@ -57,6 +57,14 @@ def test_what_is_saved_is_loaded_again(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [lockfile]
 
 
+def test_a_link_to_the_lockfile_stays_a_link(tmp_path: Path) -> None:
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kirin.lock").symlink_to("kept/lock")
+    save_lockfile(tmp_path / "kirin.lock", {RECORD.job: RECORD})
+    assert (tmp_path / "kirin.lock").is_symlink()
+    assert load_lockfile(tmp_path / "kept" / "lock") == {RECORD.job: RECORD}
+
+
 @pytest.mark.parametrize("status", [Status.COMPLETED, Status.FAILED, Status.IN_FLIGHT, Status.UNKNOWN])
 def test_every_status_that_is_recorded_makes_a_line_that_is_read(status: Status) -> None:
     record = replace(record_of(picture("s:a"), status), sandbox=status is Status.FAILED)
