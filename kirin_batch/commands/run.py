@@ -26,6 +26,7 @@ from kirin_batch.plan import SENDING, WORK, Action, Plan, PlannedJob, PlanOption
 from kirin_batch.records import Status
 from kirin_batch.run_lock import hold_run_lock
 from kirin_batch.sandbox import Sandbox, SandboxSettings
+from kirin_batch.scheduler.left_behind import has_left_behind, record_left_behind
 from kirin_batch.scheduler.life import Rules
 from kirin_batch.scheduler.observer import Observer, Silent
 from kirin_batch.scheduler.outcome import Outcome
@@ -129,7 +130,7 @@ class _Run:
         if any(planned.moved_from or planned.taken_from for planned in plan.jobs):
             plan = self._make_plan()  # of the records as they stand now
         stopped_by = None
-        if any(planned.action in _AT_GATEWAY for planned in plan.jobs):
+        if any(planned.action in _AT_GATEWAY for planned in plan.jobs) or self._has_left_behind():
             try:
                 await self._schedule(plan, on_interrupt)
             except (GatewayRefusedError, GatewayUnreachableError) as error:
@@ -154,6 +155,18 @@ class _Run:
                     await scheduler.run(self._workspace.specs.jobs, plan)
             finally:
                 self._outcomes, self._spent = scheduler.outcomes, scheduler.spent
+            if self._has_left_behind() and not self._was_interrupted:
+                await record_left_behind(
+                    tuple(self._ledger.records.values()),
+                    jobs=self._workspace.specs.jobs,
+                    gateway=gateway,
+                    recorder=self._ledger,
+                    clock=SystemClock(),
+                )
+
+    def _has_left_behind(self) -> bool:
+        is_asked = self._options.selection.is_everything and not self._options.sandbox
+        return is_asked and has_left_behind(self._ledger.records.values(), jobs=self._workspace.specs.jobs)
 
     def _make_plan(self) -> Plan:
         options = PlanOptions(

@@ -202,3 +202,21 @@ def test_a_result_of_many_images_is_numbered(studio: Studio) -> None:
     assert [Path(path).stem for path in studio.outputs()] == ["1", "2", "3"]
     assert "and 2 more" in ran.out
     assert hashes_hold(studio)
+
+
+def test_a_task_in_flight_whose_job_is_changed_or_removed_is_recorded_when_it_ends(studio: Studio) -> None:
+    studio.prompts(one="a", two="b", three="fail-006001095")
+    (studio.root / "kirin.yaml").write_text("version: 1\ntimeout: {image: 0.05}\npoll: {min: 0.01, max: 0.02}\n")
+    studio.holds_time = True
+    assert studio.run("run").code == 3
+    studio.prompts(one="changed")
+    assert studio.run("run").code == 3
+    studio.holds_time = False
+    assert studio.run("run").code == 0
+    assert studio.books.creates == 4
+    left = [*studio.records["film:one"].earlier, studio.records["film:two"], studio.records["film:three"]]
+    assert [task.status for task in left] == ["completed", "completed", "failed"]
+    assert left[0].cost == left[1].cost == "0.0140"
+    assert all(output.url and output.path is None for task in left for output in task.outputs)
+    queries = studio.books.queries
+    assert (studio.run("run").code, studio.books.queries) == (0, queries)
