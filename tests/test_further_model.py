@@ -188,10 +188,13 @@ def test_jobs_of_a_further_model_are_checked(studio: Studio, job: str, rule: str
 def test_a_wrong_schema_ends_every_command_before_anything_is_sent(studio: Studio, gateway: AnyModelGateway) -> None:
     studio.spec(SPEC.strip())
     (studio.root / "models" / "persona_v1.schema.json").write_text(json.dumps({**PERSONA, "x-kinds": "image"}))
-    for command in ("validate", "plan", "run", "schema"):
+    for command in ("plan", "run", "schema"):
         ran = studio.run(command)
         assert (ran.code, ran.out) == (1, "")
         assert "models/persona_v1.schema.json, at /x-kinds: there is no keyword x-kinds here" in ran.err
+    ran = studio.run("validate")
+    assert ran.code == 1
+    assert "error: at /x-kinds: there is no keyword x-kinds here" in ran.out
     assert (gateway.tasks, (studio.root / ".kirin").exists()) == ({}, False)
 
 

@@ -3,9 +3,10 @@
 import json
 import re
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 
-from kirin_batch.models.further import SchemaError, read_schema
+from kirin_batch.models.further import SchemaError, SchemaFault, read_schema
 from kirin_batch.models.messages import closest_name
 from kirin_batch.models.model import Model
 from kirin_batch.models.shape import Shape
@@ -27,19 +28,16 @@ class Catalog:
         """The bundled models and those of `folders`, each a file `MODEL.schema.json`; theirs replace bundled ones.
 
         Raises SchemaError for a folder without schemas, for a file that is no schema of a model (it must satisfy
-        `schemas/model.schema.json`), for a name that no model may have, and for a model that two folders have.
+        `schemas/model.schema.json`), for a name that no model may have, and for a model that two folders have; for all
+        of them at once.
         """
         models = {_name(path): _bundled(path) for path in _files(schema_folder() / "models")}
-        further: dict[str, Path] = {}
-        for path in (path for folder in folders for path in _files(folder)):
-            name = _further_name(path)
-            if name in further:
-                raise SchemaError(f"{path}: {further[name]} describes the model {name} too: remove one of them")
-            further[name] = path
-        if further:
-            shape = shape_of("model")
-            models |= {name: Model(name, schema=read_schema(path, shape=shape)) for name, path in further.items()}
-        return cls(models)
+        further = _Further()
+        for folder in folders:
+            further.read(folder)
+        if further.faults:
+            raise SchemaError.of(*further.faults)
+        return cls({**models, **further.models})
 
     def names(self) -> tuple[str, ...]:
         """The models' names, sorted."""
@@ -52,6 +50,39 @@ class Catalog:
     def suggest(self, name: str) -> str | None:
         """The name that was probably meant by one that is not there."""
         return closest_name(name, self._models)
+
+
+class _Further:
+    """The models of a project's own folders, as far as they are sound, and what is wrong with the others."""
+
+    def __init__(self) -> None:
+        self.models: dict[str, Model] = {}
+        self.faults: list[SchemaFault] = []
+        self._paths: dict[str, Path] = {}
+
+    def read(self, folder: Path) -> None:
+        try:
+            paths = _files(folder)
+        except SchemaError as error:
+            self.faults += error.faults
+            return
+        for path in paths:
+            try:
+                self._add(path)
+            except SchemaError as error:
+                self.faults += error.faults
+
+    def _add(self, path: Path) -> None:
+        name = _further_name(path)
+        if name in self._paths:
+            told = f"{self._paths[name]} describes the model {name} too: remove one of them"
+            raise SchemaError.of(SchemaFault(path, told))
+        self._paths[name] = path
+        self.models[name] = Model(name, schema=read_schema(path, shape=self._shape))
+
+    @cached_property
+    def _shape(self) -> Shape:
+        return shape_of("model")
 
 
 def schema_folder() -> Path:
@@ -85,9 +116,11 @@ def _name(path: Path) -> str:
 def _further_name(path: Path) -> str:
     name = _name(path)
     if name in {_name(own) for own in _files(schema_folder())}:
-        raise SchemaError(f"{path}: {name} is a schema of the program itself, not a model: keep it in another folder")
+        told = f"{name} is a schema of the program itself, not a model: keep it in another folder"
+        raise SchemaError.of(SchemaFault(path, told))
     if not _MODEL_NAME.fullmatch(name):
-        raise SchemaError(f"{path}: a model's name has letters, digits, `.`, `_` and `-` only: rename the file")
+        told = "a model's name has letters, digits, `.`, `_` and `-` only: rename the file"
+        raise SchemaError.of(SchemaFault(path, told))
     return name
 
 
@@ -95,7 +128,7 @@ def _files(folder: Path) -> list[Path]:
     found = sorted(folder.glob(f"*{_ENDING}"))
     if not found:
         what = "has no MODEL.schema.json" if folder.is_dir() else "is no folder"
-        raise SchemaError(f"{folder} {what}: correct `schemas:` in kirin.yaml")
+        raise SchemaError.of(SchemaFault(folder, f"{what}: correct `schemas:` in kirin.yaml"))
     return found
 
 

@@ -4,7 +4,8 @@ By hand are kept the envelope (version, vars, defaults, jobs) and its `$defs`; m
 `params_`, and the top `allOf`, which chooses among them by `model`. The rule of the making: what the program takes,
 any standard validator takes. So an expression may stand anywhere, a number where text is wanted, null where a default
 is removed; and where a file has `defaults.params`, nothing is demanded that may come from there. In one thing more is
-asked than the program asks: a default must be right even where every job replaces it.
+asked than the program asks: a default must be right even where every job replaces it. What stands in `allOf` is for
+editors alone: the program reads models and params in another way, and tells more of them.
 """
 
 import json
@@ -22,6 +23,7 @@ __all__ = ["main", "spec_schema"]
 _MADE = "params_"
 _GIVEN, _ADDED, _WHOLE = "params_of_", "params_over_defaults_of_", "params_alone_of_"
 _NO_MODEL: Schema = {"properties": {"model": {"type": "null"}}}  # absent or null
+_HAS_MODEL: Schema = {"required": ["model"], "properties": {"model": {"not": {"type": "null"}}}}
 _DEFAULT_PARAMS: Schema = {
     "required": ["defaults"],
     "properties": {
@@ -40,7 +42,12 @@ def spec_schema(catalog: Catalog) -> str:
         schema["$defs"][_GIVEN + model.name] = given_params(model)
         schema["$defs"][_ADDED + model.name] = added_params(model, given=given)
         schema["$defs"][_WHOLE + model.name] = whole_params(model, given=given)
-    schema["allOf"] = [_own_models(models), *map(_inherited_model, models), _known_defaults(models)]
+    schema["allOf"] = [
+        *_known_models(models),
+        _own_models(models),
+        *map(_inherited_model, models),
+        _known_defaults(models),
+    ]
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
 
@@ -53,6 +60,15 @@ def main(folder: Path) -> None:
 def _envelope(schema: Schema) -> Schema:
     kept = {name: part for name, part in schema["$defs"].items() if not name.startswith(_MADE)}
     return {**schema, "$defs": kept}
+
+
+def _known_models(models: Sequence[Model]) -> list[Schema]:
+    """Every model that is named is there, and every job has one, of its own or of the file's defaults."""
+    names: Schema = {"anyOf": [{"enum": [*(model.name for model in models), None]}, {"$ref": "#/$defs/expression"}]}
+    known: Schema = {"properties": {"model": names}}
+    has_default: Schema = {"required": ["defaults"], "properties": {"defaults": {"type": "object", **_HAS_MODEL}}}
+    named = {"if": has_default, "else": _jobs({"type": "object", **_HAS_MODEL})}
+    return [{"properties": {"defaults": known, "jobs": {"additionalProperties": known}}}, named]
 
 
 def _own_models(models: Sequence[Model]) -> Schema:

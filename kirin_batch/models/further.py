@@ -6,18 +6,19 @@ What passes here compiles everywhere: as a schema, in our own keywords, and with
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from kirin_batch.errors import KirinError
-from kirin_batch.models.messages import shortened
+from kirin_batch.models.messages import closest_name, shortened
 from kirin_batch.models.paths import Pattern, pattern_of
 from kirin_batch.models.shape import Shape, gate_of
 from kirin_batch.models.tree import Node, Schema, Wanted, node_of, places
 from kirin_batch.models.violations import Violation
-from kirin_batch.problems import json_pointer
+from kirin_batch.problems import Pointer, json_pointer
 
-__all__ = ["SchemaError", "read_schema"]
+__all__ = ["SchemaError", "SchemaFault", "read_schema"]
 
 _Fault: TypeAlias = tuple[str, str]  # the JSON pointer of its place, and a message
 
@@ -29,19 +30,77 @@ _NO_PLACES = frozenset(
     {"additionalProperties", "contains", "dependentSchemas", "patternProperties", "prefixItems", "unevaluatedItems"}
     | {"unevaluatedProperties"}
 )
+_BY_NAME = frozenset({"$defs", "dependentSchemas", "patternProperties", "properties"})
+_LISTED = frozenset({"allOf", "anyOf", "oneOf", "prefixItems"})
+_ONE = frozenset(
+    {"additionalProperties", "contains", "contentSchema", "else", "if", "items", "not", "propertyNames", "then"}
+    | {"unevaluatedItems", "unevaluatedProperties"}
+)
+_KEYWORDS = (  # those of JSON Schema 2020-12 that hold no schemas
+    *("$anchor", "$comment", "$dynamicAnchor", "$dynamicRef", "$id", "$ref", "$schema", "$vocabulary"),
+    *("const", "enum", "type", "exclusiveMaximum", "exclusiveMinimum", "maximum", "minimum", "multipleOf"),
+    *("format", "maxLength", "minLength", "pattern", "contentEncoding", "contentMediaType"),
+    *("maxContains", "maxItems", "minContains", "minItems", "uniqueItems"),
+    *("dependentRequired", "maxProperties", "minProperties", "required"),
+    *("default", "deprecated", "description", "examples", "readOnly", "title", "writeOnly"),
+)
+_STANDARD = tuple(sorted({*_KEYWORDS, *_BY_NAME, *_LISTED, *_ONE}))
 _NO_REFERENCES = frozenset({"$anchor", "$dynamicAnchor", "$dynamicRef", "$id"})
 
 
+@dataclass(frozen=True, slots=True)
+class SchemaFault:
+    """What is wrong with a schema, or with a folder of schemas.
+
+    `pointer` leads to the place in a schema that can be read; of one that cannot, line and column are known at most.
+    """
+
+    path: Path
+    message: str
+    pointer: Pointer | None = None
+    line: int = 1
+    column: int = 1
+
+    def __str__(self) -> str:
+        place = "" if self.pointer is None else f", at {json_pointer(self.pointer) or 'the top'}"
+        return f"{self.path}{place}: {self.message}"
+
+
 class SchemaError(KirinError):
-    """A schema cannot be had or used; the message names the file and the place in it."""
+    """Schemas cannot be had or used; `faults` holds all that is wrong with those of further models, one a file."""
+
+    def __init__(self, message: str, faults: tuple[SchemaFault, ...] = ()) -> None:
+        super().__init__(message)
+        self.faults = faults
+
+    @classmethod
+    def of(cls, *faults: SchemaFault) -> "SchemaError":
+        """The error of one or more faults; its message tells the first, with the file and the place in it."""
+        more = len(faults) - 1
+        rest = f" ({more} more: `kirin-batch validate` tells all)" if more else ""
+        return cls(f"{faults[0]}{rest}", faults)
 
 
 def read_schema(path: Path, *, shape: Shape) -> Schema:
     """The schema of a model. `shape` is that of such schemas. Raises SchemaError."""
     schema = _parsed(path)
     for place, message in _faults(schema, shape):
-        raise SchemaError(f"{path}, at {place or 'the top'}: {message}")
+        raise SchemaError.of(SchemaFault(path, message, _steps(place, schema)))
     return schema
+
+
+def _steps(place: str, schema: Schema) -> Pointer:
+    """A JSON pointer as steps, those into lists as numbers."""
+    steps: list[str | int] = []
+    part: Any = schema
+    for name in pattern_of(place):
+        if isinstance(part, list):
+            steps.append(int(name))
+            part = part[int(name)]
+        else:
+            steps.append(name)
+            part = part.get(name) if isinstance(part, dict) else None
+    return tuple(steps)
 
 
 def _parsed(path: Path) -> Schema:
@@ -49,17 +108,20 @@ def _parsed(path: Path) -> Schema:
         text = path.read_bytes().decode("utf-8-sig")
         schema = json.loads(text, object_pairs_hook=_without_duplicates, parse_constant=_refuse_constant)
     except OSError as error:
-        raise SchemaError(f"{path} cannot be read: {error.strerror}") from error
+        raise SchemaError.of(SchemaFault(path, f"cannot be read: {error.strerror}")) from error
     except UnicodeDecodeError as error:
-        raise SchemaError(f"{path} is not UTF-8: save it as UTF-8 (byte {error.start + 1} is none)") from error
+        told = f"is not UTF-8: save it as UTF-8 (byte {error.start + 1} is none)"
+        raise SchemaError.of(SchemaFault(path, told)) from error
     except RecursionError as error:
-        raise SchemaError(f"{path} nests too deep to be read") from error
+        raise SchemaError.of(SchemaFault(path, "nests too deep to be read")) from error
+    except json.JSONDecodeError as error:
+        fault = SchemaFault(path, f"is not valid JSON: {error}", line=error.lineno, column=error.colno)
+        raise SchemaError.of(fault) from error
     except ValueError as error:
-        raise SchemaError(f"{path} is not valid JSON: {error}") from error
+        raise SchemaError.of(SchemaFault(path, f"is not valid JSON: {error}")) from error
     if not isinstance(schema, dict):
-        raise SchemaError(
-            f"{path}, at the top: the file holds {shortened(schema)}: a JSON Schema of an object is needed"
-        )
+        told = f"the file holds {shortened(schema)}: a JSON Schema of an object is needed"
+        raise SchemaError.of(SchemaFault(path, told, ()))
     return schema
 
 
@@ -85,6 +147,8 @@ def _faults(schema: Schema, shape: Shape) -> Iterator[_Fault]:
         yield json_pointer(violation.pointer), _told(violation)
     for place, condition in _conditions(schema):
         yield from _faults_of_form(condition, place)
+    for place, part in (("", schema), *_conditions(schema)):
+        yield from _unknown_keywords(part, place)
     yield from _broken_references(schema)
     yield from _broken_patterns(schema)
     yield from _stray_keywords(schema)
@@ -115,6 +179,24 @@ def _conditions(schema: Schema) -> Iterator[tuple[str, Any]]:
         for index, entry in enumerate(entries):
             if "when" in entry:
                 yield f"{place}/{index}/when", entry["when"]
+
+
+def _unknown_keywords(schema: Any, place: str) -> Iterator[_Fault]:  # noqa: ANN401 - a schema, which may be a boolean
+    """Keywords that JSON Schema skips because it has none of that name; those with `x-` are ours, or judged as ours."""
+    for keyword, operand in schema.items() if isinstance(schema, dict) else ():
+        inner = place + json_pointer((keyword,))
+        if keyword in _ONE:
+            yield from _unknown_keywords(operand, inner)
+        elif keyword in _BY_NAME:
+            for name, part in operand.items():
+                yield from _unknown_keywords(part, inner + json_pointer((name,)))
+        elif keyword in _LISTED:
+            for index, part in enumerate(operand):
+                yield from _unknown_keywords(part, f"{inner}/{index}")
+        elif keyword not in _STANDARD and not keyword.startswith("x-"):
+            closest = closest_name(keyword, _STANDARD)
+            hint = f"did you mean {closest}?" if closest else "JSON Schema (2020-12) has none of that name: remove it"
+            yield inner, f"there is no keyword {keyword} here: {hint}"
 
 
 def _told(violation: Violation) -> str:

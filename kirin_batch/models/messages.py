@@ -32,12 +32,12 @@ def message_of(keyword: str, *, pointer: Pointer, value: Any, limit: Any) -> str
     return None if sentence is None else f"{named(pointer)} {sentence(value, limit)}"
 
 
-def unknown_message(name: str, *, at: Pointer, known: Iterable[str]) -> str:
-    """The message for a parameter that the schema does not have."""
+def unknown_message(name: str, *, at: Pointer, known: Iterable[str], noun: str = "parameter") -> str:
+    """The message for a parameter, or another key, that the schema does not have."""
     known = list(known)
     suggestion = closest_name(name, known)
     hint = f"did you mean {suggestion}?" if suggestion else f"known are {', '.join(sorted(known)) or 'none'}"
-    return f"{named((*at, name))} is not a parameter here: {hint}"
+    return f"{named((*at, name))} is not a {noun} here: {hint}"
 
 
 def closest_name(name: str, known: Iterable[str]) -> str | None:

@@ -25,9 +25,11 @@ _MOST_DIGITS = 6
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Params under check: what stands in for unknown values, the SHA-256 of local files, and where faults are so far.
+    """Params under check: what stands in for unknown values, and where faults are so far.
 
-    `faulty` are the places of all faults; what is at or under those in `void` is not judged further.
+    `files` tells pictures apart whose content is not in params: by the SHA-256 of a local file, or, where another job
+    makes the picture, by that job and which of its results it is. `faulty` are the places of all faults; what is at or
+    under those in `void` is not judged further.
     """
 
     params: Mapping[str, Any]
@@ -255,12 +257,13 @@ def check_file(data: bytes, *, pointer: Pointer, rule: ImageRule) -> list[Violat
 
 def _identity(request: Request, pointer: Pointer, text: str) -> tuple[str, str] | None:
     """What tells a picture from others; None where it is not known."""
+    if digest := request.files.get(pointer):
+        return ("content", digest)
     if not request.is_known(pointer):
         return None
     form = classify(text)
     if form is ImageForm.PATH:
-        digest = request.files.get(pointer)
-        return ("content", digest) if digest else ("path", text)
+        return ("path", text)
     data = decode_base64(text) if form is ImageForm.BASE64 else None
     return ("text", text) if data is None else ("content", hashlib.sha256(data).hexdigest())
 

@@ -3,13 +3,16 @@
 import copy
 import hashlib
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from stat import S_ISREG
 from typing import Any, NamedTuple
 
 from kirin_batch.jobs import Link, LocalFile
 from kirin_batch.models import Finding, ImageForm, ImageRule, check_image, classify, stand_in
+from kirin_batch.models.messages import shortened
 from kirin_batch.models.paths import named
+from kirin_batch.models.unknown_values import UnknownValues, kind_of
 from kirin_batch.naming import TemplateError, fill_output_template, output_path
 from kirin_batch.pointers import Pointer, put_at, value_at
 from kirin_batch.project import Project
@@ -21,6 +24,7 @@ __all__ = ["check_drafts", "claim_outputs", "names_digest", "output_stem"]
 
 _READ_MOST = 64 * 1024 * 1024  # bytes; no model takes an image of this size, and a film by mistake is not read
 _LONGEST_PATH = 4096  # characters; no system takes longer ones, and following one of megabytes takes hours
+_OF_PICTURES = frozenset({"url", "urls", "file"})
 _MOST_BITS = 63  # beside the sign: as in JSON that others read, and in the ids of subjects
 
 
@@ -29,6 +33,7 @@ def check_drafts(drafts: Iterable[Draft], project: Project) -> None:
     drafts = list(drafts)
     by_id = {draft.id: draft for draft in drafts}
     images = _Images(project)
+    unknown = UnknownValues()
     places: dict[str, str] = {}
     own_ids: dict[str, str] = {}
     boundary = Boundary(project)
@@ -36,7 +41,7 @@ def check_drafts(drafts: Iterable[Draft], project: Project) -> None:
         for pointer, rule in draft.images:
             if pointer not in draft.templates and pointer not in draft.unknown:
                 images.check(draft, pointer, rule)
-        _check_params(draft)
+        _check_params(draft, unknown)
         _count(draft, project.settings.slots)
         _check_outputs(draft, project, boundary, places)
         _check_own_id(draft, own_ids)
@@ -70,16 +75,18 @@ def _is_beyond(link: Link, target: Draft) -> bool:
 
 
 def _yields_image(link: Link, by_id: Mapping[str, Draft]) -> bool:
-    return link.field in {"url", "urls", "file"} and by_id[link.job].model.result_type == "image"
+    return link.field in _OF_PICTURES and by_id[link.job].model.result_type == "image"
 
 
-def _check_params(draft: Draft) -> None:
+def _check_params(draft: Draft, unknown: UnknownValues) -> None:
     params = draft.params
     if draft.templates:
         params = copy.deepcopy(params)
         for pointer, template in draft.templates.items():
             put_at(params, pointer, _stand_in(template))
     files = {pointer: file.sha256 for pointer, file in draft.files.items()}
+    if draft.links:
+        files |= _linked_pictures(draft)
     skip = draft.templates.keys() | draft.unknown
     found = draft.model.check(params, skip=skip, files=files)
     for violation in found:
@@ -94,6 +101,32 @@ def _check_params(draft: Draft) -> None:
         if pointer not in told:
             message = f"{named(pointer)} is beyond 64 bits: no request can carry such a number"
             draft.complain("type", message, parameter=pointer)
+    if draft.links:
+        _check_linked(draft, unknown, told=told)
+
+
+def _linked_pictures(draft: Draft) -> dict[Pointer, str]:
+    """What tells pictures of other jobs apart: `url`, `urls[0]` and `file` of a job are the same one."""
+    return {
+        pointer: f"{link.job}#{link.index}"
+        for pointer, linked in draft.links.items()
+        if len(linked.parts) == 1 and isinstance(link := linked.parts[0], Link) and link.field in _OF_PICTURES
+    }
+
+
+def _check_linked(draft: Draft, unknown: UnknownValues, *, told: AbstractSet[Pointer]) -> None:
+    """A place that takes no URL, or no id, is a fault before the job that would give one is paid for."""
+    for pointer, linked in draft.links.items():
+        forms = tuple((part.field, True) if isinstance(part, Link) else (part, False) for part in linked.parts)
+        if pointer not in told and (violation := unknown.fault(draft.model, pointer, forms)):
+            hint = violation.message.rpartition(": ")[2] + (" characters" if violation.rule == "maxLength" else "")
+            template = draft.templates[pointer]
+            says = (
+                f"{template} is {kind_of(forms[0][0])}, which {named(pointer)} does not take"
+                if len(forms) == 1
+                else f"{named(pointer)} is {shortened(str(template))}, which never fits"
+            )
+            draft.complain(violation.rule, f"{says}: {hint}", parameter=pointer)
 
 
 def _stand_in(template: Template) -> str | int:

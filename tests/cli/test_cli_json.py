@@ -49,6 +49,43 @@ def test_validate_tells_of_a_wrong_kirin_yaml_in_its_own_form(studio: Studio) ->
     assert (problem["file"], problem["line"], problem["rule"]) == ("kirin.yaml", 2, "minimum")
 
 
+@pytest.fixture
+def wrong_schemas(studio: Studio) -> Studio:
+    """A project whose further models have two wrong schemas, one of them no JSON, and a folder that is not there."""
+    (studio.root / "kirin.yaml").write_text("version: 1\nschemas: [mine, gone]\n")
+    (studio.root / "mine").mkdir()
+    (studio.root / "mine" / "a.schema.json").write_text('{\n  "properties": {},\n  "x-kind": "sound"\n}')
+    (studio.root / "mine" / "b.schema.json").write_text('{"a": 1,\n }')
+    studio.prompts(one="a")
+    return studio
+
+
+def test_validate_tells_all_wrong_schemas_in_its_own_form(wrong_schemas: Studio) -> None:
+    ran = wrong_schemas.run("validate", "--format", "json")
+    assert (ran.code, ran.json["valid"], ran.json["files"], ran.json["jobs"]) == (1, False, 0, 0)
+    keys = ("file", "line", "column", "rule", "message")
+    assert all(set(problem) >= PROBLEM for problem in ran.json["problems"])
+    assert [tuple(problem[key] for key in keys)[:4] for problem in ran.json["problems"]] == [
+        ("mine/a.schema.json", 1, 1, "model"),
+        ("mine/b.schema.json", 2, 2, "file"),
+        ("kirin.yaml", 2, 10, "file"),
+    ]
+    assert ran.json["problems"][2]["message"] == "gone: is no folder: correct `schemas:` in kirin.yaml"
+
+
+@pytest.mark.parametrize(
+    ("form", "told"),
+    [
+        ("text", "mine/b.schema.json:2:2: error: is not valid JSON"),
+        ("github", "::error file=mine/b.schema.json,line=2,col=2,title=file::is not valid JSON"),
+        ("sarif", '"uri": "mine/b.schema.json"'),
+    ],
+)
+def test_every_form_tells_a_wrong_schema(wrong_schemas: Studio, form: str, told: str) -> None:
+    ran = wrong_schemas.run("validate", "--format", form)
+    assert (ran.code, told in ran.out) == (1, True)
+
+
 def test_validate_passes_with_a_warning(studio: Studio) -> None:
     studio.spec("version: 1\nvars: {unused: x}\njobs: {one: {model: kirin_v2_image, params: {prompt: a}}}")
     ran = studio.run("validate", "--format", "json")

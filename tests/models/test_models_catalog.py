@@ -133,6 +133,17 @@ def test_a_folder_without_schemas_is_refused(tmp_path: Path) -> None:
         Catalog.load([tmp_path / "none"])
 
 
+def test_all_wrong_schemas_are_told_at_once_each_with_its_place(tmp_path: Path) -> None:
+    folder = folder_with(tmp_path, {**SMALL, "x-kind": "sound"})
+    (folder / "other.schema.json").write_text(json.dumps({**SMALL, "x-slots": [{"value": 0}]}))
+    with pytest.raises(SchemaError, match="1 more: `kirin-batch validate` tells all") as caught:
+        Catalog.load([folder])
+    assert [(fault.path.name, fault.pointer) for fault in caught.value.faults] == [
+        ("my_model.schema.json", ("x-kind",)),
+        ("other.schema.json", ("x-slots", 0, "value")),
+    ]
+
+
 def test_two_folders_with_one_model_are_refused(tmp_path: Path) -> None:
     folders = [folder_with(tmp_path / name, SMALL) for name in ("a", "b")]
     with pytest.raises(SchemaError, match="describes the model my_model too"):

@@ -68,6 +68,9 @@ def test_every_valid_spec_has_the_shape_of_a_spec(path: Path) -> None:
 @pytest.mark.parametrize(
     "job",
     [
+        "{model: kirin_v2_imag, params: {prompt: x}}",
+        "{params: {prompt: x}}",
+        "{model: null, params: {prompt: x}}",
         "{model: kirin_v2_image, params: {prompt: x}, tag: [a]}",
         "{model: kirin_v2_image, params: {prompt: x, aspectratio: 16:9}}",
         "{model: kirin_v2_image, params: {prompt: x, aspect_ratio: 16:10}}",
@@ -77,7 +80,19 @@ def test_every_valid_spec_has_the_shape_of_a_spec(path: Path) -> None:
         "{model: kirin_v2_image, params: {n: 1}}",
         "{model: kirin_v3_omni_image, params: {prompt: x, result_type: series, n: 2}}",
     ],
-    ids=["key", "parameter", "option", "quoted", "range", "long", "missing", "combination"],
+    ids=[
+        "model",
+        "no model",
+        "null",
+        "key",
+        "parameter",
+        "option",
+        "quoted",
+        "range",
+        "long",
+        "missing",
+        "combination",
+    ],
 )
 def test_a_standard_validator_refuses_the_usual_mistakes(tmp_path: Path, job: str) -> None:
     spec = tmp_path / "wrong.yaml"
@@ -133,16 +148,22 @@ I2V = "model: kirin_v3_i2v, params: "
     [
         ("{version: 1, jobs: {}}", "{jobs: {}}"),
         ("{version: 1, jobs: {}}", "{version: 2, jobs: {}}"),
-        ("{version: 1, jobs: {a: {model: mine}}}", "{version: 1, jobs: {1a: {model: mine}}}"),
-        ("{version: 1, jobs: {a: {model: mine, take: 2}}}", "{version: 1, jobs: {a: {model: mine, take: 0}}}"),
-        ("{version: 1, jobs: {a: {model: mine, tags: [x]}}}", "{version: 1, jobs: {a: {model: mine, tag: [x]}}}"),
+        ("{version: 1, jobs: {a: {model: '${{ vars.m }}'}}}", "{version: 1, jobs: {1a: {model: '${{ vars.m }}'}}}"),
         (
-            "{version: 1, jobs: {a: {model: mine, matrix: {x: [1]}}}}",
-            "{version: 1, jobs: {a: {model: mine, matrix: {x: []}}}}",
+            "{version: 1, jobs: {a: {model: '${{ vars.m }}', take: 2}}}",
+            "{version: 1, jobs: {a: {model: '${{ vars.m }}', take: 0}}}",
         ),
         (
-            "{version: 1, jobs: {a: {model: mine, params: {any: 1}}}}",
-            "{version: 1, jobs: {a: {model: mine, params: [1]}}}",
+            "{version: 1, jobs: {a: {model: '${{ vars.m }}', tags: [x]}}}",
+            "{version: 1, jobs: {a: {model: '${{ vars.m }}', tag: [x]}}}",
+        ),
+        (
+            "{version: 1, jobs: {a: {model: '${{ vars.m }}', matrix: {x: [1]}}}}",
+            "{version: 1, jobs: {a: {model: '${{ vars.m }}', matrix: {x: []}}}}",
+        ),
+        (
+            "{version: 1, jobs: {a: {model: '${{ vars.m }}', params: {any: 1}}}}",
+            "{version: 1, jobs: {a: {model: '${{ vars.m }}', params: [1]}}}",
         ),
     ],
 )
@@ -221,11 +242,11 @@ def test_an_expression_may_stand_wherever_a_value_may(params: str) -> None:
             False,
         ),
         ("defaults: {model: kirin_v2_image}, jobs: {a: {model: null, params: {seed: 1, prompt: x}}}", False),
-        ("defaults: {model: kirin_v2_image}, jobs: {a: {model: mine, params: {seed: 1}}}", True),
+        ("defaults: {model: kirin_v2_image}, jobs: {a: {model: '${{ vars.m }}', params: {seed: 1}}}", True),
         ("defaults: {params: {prompt: x}}, jobs: {a: {model: kirin_v2_image, params: {image_tail: null}}}", True),
         ("defaults: {params: {prompt: x, sound: on}}, jobs: {a: {model: kirin_v2_image}}", True),
         ("defaults: {params: {promt: x}}, jobs: {a: {model: kirin_v2_image, params: {prompt: x}}}", False),
-        ("defaults: {params: {promt: x}}, jobs: {a: {model: mine}}", True),
+        ("defaults: {params: {promt: x}}, jobs: {a: {model: '${{ vars.m }}'}}", True),
         (
             (
                 "defaults: {params: {image_tail: a.png, multi_shot: true}}, "
@@ -233,6 +254,16 @@ def test_an_expression_may_stand_wherever_a_value_may(params: str) -> None:
             ),
             True,
         ),
+        (
+            "defaults: {model: kirin_v2_imag}, jobs: {a: {model: kirin_v3_i2v, params: {image: a.png, prompt: x}}}",
+            False,
+        ),
+        ("defaults: {model: null}, jobs: {a: null}", False),
+        ("defaults: {model: null, params: {prompt: x}}, jobs: {a: {model: kirin_v2_image}, b: {}}", False),
+        ("defaults: null, jobs: {a: {model: kirin_v2_image, params: {prompt: x}}}", True),
+        ("defaults: {model: kirin_v2_image, params: {prompt: x}}, jobs: {a: {model: null}}", True),
+        ("defaults: {model: '${{ vars.m }}'}, jobs: {a: null}", True),
+        ("jobs: null", True),
         ("jobs: {a: {model: kirin_v3_i2v, params: {image: null, image_tail: null, prompt: x}}}", False),
         ("jobs: {a: {model: '${{ matrix.m }}', params: {seed: 1}, matrix: {m: [kirin_v2_image]}}}", True),
     ],

@@ -87,6 +87,16 @@ def test_editors_and_the_program_agree_on_a_further_model(
     assert judge(tmp_path, parts, wrong) == (False, False)
 
 
+def test_a_model_is_one_of_the_project(tmp_path: Path) -> None:
+    validator = validator_of(tmp_path, one(NAME))
+    valid = [name for name in ("mine", "kirin_v2_image", "mina") if validator.is_valid(spec_of(name))]
+    assert valid == ["mine"], "kirin_v2_image takes other params, and nothing is called mina"
+
+
+def spec_of(model: str) -> dict[str, Any]:
+    return {"version": 1, "jobs": {"a": {"model": model, "params": {"a": "x"}}}}
+
+
 def test_a_rule_that_cannot_be_told_to_editors_is_left_to_the_program(tmp_path: Path) -> None:
     assert judge(tmp_path, two(allOf=[{"minProperties": 2}]), "{a: x, b: null}") == (True, False)
 

@@ -279,3 +279,22 @@ def test_keywords_without_a_sentence_of_ours_name_their_place(
 ) -> None:
     [message] = messages(Shape(schema).check(value))
     assert message.startswith(place)
+
+
+@pytest.mark.parametrize(
+    ("schema", "value", "message"),
+    [
+        ({"pattern": "^(a+)+$"}, "a" * 60 + "!", "it must match ^(a+)+$"),  # Python's own `re` would take years
+        ({"pattern": "^a$"}, "a\n", "it must match ^a$"),
+        ({"patternProperties": {"^a$": True}, "additionalProperties": False}, {"a\n": 1}, "is not a parameter here"),
+        ({"patternProperties": {"^(a+)+$": {"type": "null"}}}, {"a" * 60: 1, "a" * 60 + "!": 1}, "null is needed"),
+        (
+            {"patternProperties": {"^a": True}, "additionalProperties": {"type": "null"}},
+            {"ab": 1, "b": 1},
+            "b is 1: null",
+        ),
+    ],
+)
+def test_what_a_pattern_says_is_told_as_the_gate_judges_it(schema: dict[str, Any], value: object, message: str) -> None:
+    [told] = messages(Shape(schema).check(value))
+    assert message in told

@@ -75,7 +75,7 @@ def test_what_is_no_json_is_refused(tmp_path: Path, data: bytes, message: str) -
 
 def test_a_schema_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     (tmp_path / "mine.schema.json").mkdir()
-    with pytest.raises(SchemaError, match=r"mine\.schema\.json cannot be read: Is a directory"):
+    with pytest.raises(SchemaError, match=r"mine\.schema\.json: cannot be read: Is a directory"):
         Catalog.load([tmp_path])
 
 
@@ -112,6 +112,46 @@ def test_a_schema_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
 )
 def test_what_is_no_json_schema_is_refused(tmp_path: Path, schema: object, message: str) -> None:
     assert message in refusal(tmp_path, schema)
+
+
+@pytest.mark.parametrize(
+    ("schema", "message"),
+    [
+        (
+            with_parameter({"type": "string", "maxLenght": 5}),
+            "at /properties/new/maxLenght: there is no keyword maxLenght here: did you mean maxLength?",
+        ),
+        ({**SOUND, "proprties": {}}, "at /proprties: there is no keyword proprties here: did you mean properties?"),
+        (with_parameter({"allOf": [{"items": {"enumm": [1]}}]}), "at /properties/new/allOf/0/items/enumm: there is"),
+        (with_parameter({"patternProperties": {"a/b": {"typ": "null"}}}), "/patternProperties/a~1b/typ: there is no"),
+        (with_parameter({"additionalProperties": {"typ": "null"}}), "/new/additionalProperties/typ: there is no"),
+        (with_definition({"zzz": 1}), "there is no keyword zzz here: JSON Schema (2020-12) has none of that name"),
+        (
+            {**SOUND, "x-slots": [{"when": {"requird": ["text"]}, "value": 2}]},
+            "at /x-slots/0/when/requird: there is no keyword requird here: did you mean required?",
+        ),
+    ],
+)
+def test_keywords_that_json_schema_does_not_have_are_refused(tmp_path: Path, schema: object, message: str) -> None:
+    assert message in refusal(tmp_path, schema)
+
+
+def test_every_keyword_of_json_schema_may_stand_and_names_and_values_are_no_keywords(tmp_path: Path) -> None:
+    known = {
+        "title": "t",
+        "$comment": "c",
+        "deprecated": True,
+        "readOnly": False,
+        "format": "uri",
+        "examples": [{"a": 1}],
+    }
+    value = {
+        **known,
+        "enum": [{"maxLenght": 1}],
+        "default": {"maxLenght": 1},
+        "properties": {"maxLenght": {"minItems": 1}},
+    }
+    assert "mine" in load(tmp_path, with_parameter(value)).names()
 
 
 @pytest.mark.parametrize(
