@@ -1,6 +1,8 @@
 """What holds of `validate` for any text: it ends, soon, with problems that people can read. It never breaks."""
 
+import itertools
 import os
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -83,6 +85,13 @@ def job(params: str) -> str:
     return f"version: 1\njobs:\n  a: {{model: kirin_v3_omni_image, params: {{prompt: x, {params}}}}}\n"
 
 
+def matrix(text: str) -> str:
+    """A job with a matrix, each `@` in it standing for another number."""
+    numbers = itertools.count(1)
+    inside = re.sub("@", lambda _: str(next(numbers)), text)
+    return job("n: 1").replace("params", f"matrix: {{{inside}}}, params")
+
+
 HOSTILE: dict[str, Callable[[], str]] = {
     "lists in lists": lambda: "[" * MB,
     "mappings in mappings": lambda: "{a: " * MB,
@@ -117,6 +126,15 @@ HOSTILE: dict[str, Callable[[], str]] = {
     ),
     "a circle of thousands": lambda: many("  a@: {model: kirin_v2_image, params: {prompt: x}, needs: [a0@]}", 1500),
     "a matrix of thousands": lambda: job("n: 1").replace("params", f"matrix: {{x: {list(range(5000))}}}, params"),
+    "a matrix that excludes thousands": lambda: matrix(f"x: {list(range(10_000))}, exclude: [{'{x: -@}, ' * 20_000}]"),
+    "a matrix that includes thousands": lambda: matrix(f"x: {list(range(900))}, include: [{'{y: @}, ' * 50_000}]"),
+    "a matrix that includes thousands of names": lambda: matrix(
+        f"x: {list(range(900))}, include: [{'{y@: 1}, ' * 50_000}]"
+    ),
+    "a matrix of what only include names": lambda: matrix(f"x: [0], include: [{'{x: -@}, ' * 50_000}]"),
+    "a matrix of thousands of axes": lambda: matrix("y@: [1, 2], " * 20_000),
+    "a matrix of thousands of axes of one value": lambda: matrix("y@: [1], " * 50_000 + f"x: {list(range(9000))}"),
+    "a matrix of wrong values": lambda: matrix(f"x: {list(range(10, 10_000))}").replace("n: 1", "n: '${{ matrix.x }}'"),
     "a list for jobs": lambda: f"version: 1\njobs: [{'a, ' * 20000}]",
     "line ends": lambda: "\r" * MB,
     "other line ends": lambda: f"a: '{chr(0x2028) * MB}'",

@@ -74,6 +74,7 @@ _OF_FILES = (
 _OF_JOBS = (
     Rule("model", "The model of a job is known.", "`kirin-batch schema` lists the models."),
     Rule("matrix", "A matrix makes jobs that can be told apart.", _SEE_MESSAGE),
+    Rule("idle-exclude", "What a matrix excludes is in it.", "Correct the value, or remove it.", Severity.WARNING),
     Rule("expression", "An expression names something that is there.", _SEE_MESSAGE),
     Rule("reference", "A job that another one needs is there, and makes what is asked of it.", _SEE_MESSAGE),
     Rule("cycle", "No jobs wait for each other for ever.", "Remove one of the references."),

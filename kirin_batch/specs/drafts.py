@@ -6,12 +6,13 @@ templates; `links` resolves them when all files are known.
 
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, NoReturn, TypeVar
 
 from kirin_batch.jobs import LinkedText, LocalFile
 from kirin_batch.models import Catalog, ImageRule, Model
-from kirin_batch.models.messages import shortened
+from kirin_batch.models.messages import shortened, unknown_message
 from kirin_batch.problems import Pointer, Severity
 from kirin_batch.source import PlainScalar, Value, scalar_text, unwrap
 from kirin_batch.specs.expressions import Template
@@ -24,6 +25,10 @@ __all__ = ["Draft", "draft_jobs"]
 
 _T = TypeVar("_T")
 _D = TypeVar("_D")
+
+_NO_KEYS: frozenset[str] = frozenset()
+_NONE = Instance({}, {})
+_OWN_PLACE = "outputs/{spec}/{job}/{index}{ext}"  # where nobody knows the real one, and where no other job's results go
 
 
 @dataclass(slots=True, kw_only=True)
@@ -77,7 +82,9 @@ class Draft:
             is_readable = parameter not in self.unknown  # else the fault is in the expression itself
             where = written_at(self.sheet, self.name, self.instance, stands) if is_readable else stands
         else:
-            where = self.sheet.path_of(self.name, *(path if parameter is None else ("params",)))
+            stands = self.sheet.path_of(self.name, *(path if parameter is None else ("params",)))
+            is_filled = path == ("outputs",)  # `needs` holds no expressions
+            where = written_at(self.sheet, self.name, self.instance, stands) if is_filled else stands
             at_key = at_key or parameter is not None or where == ("jobs", self.name)
         problem = self.sheet.document.problem(
             where, rule, message, severity=severity, at_key=at_key, job=self.id, parameter=parameter
@@ -97,14 +104,15 @@ def draft_jobs(sheet: Sheet, catalog: Catalog, environ: Mapping[str, str]) -> li
     scope = Scope(sheet.vars, environ)
     drafts: list[Draft] = []
     for name in sheet.jobs:
-        job = _Layers(sheet, name, {**sheet.defaults, **sheet.jobs[name]})
-        instances = job.instances(scope)
-        made = [draft for instance in instances if (draft := job.draft(instance, scope, catalog))]
+        said = {**sheet.defaults, **sheet.jobs[name]}
+        unclear = sheet.unclear.get(name, _NO_KEYS)
+        instances = _Layers(sheet, name, f"{sheet.spec}:{name}", said, unclear, scope).instances()
+        made = [draft for instance in instances if (draft := instance.draft(catalog))]
         if not made or len(made) < len(instances):
             sheet.unknown.add(name)
         drafts += made
     # Where a job could not be read, nobody knows what it would have used.
-    if not sheet.problems:
+    if not sheet.problems or all(problem.severity is Severity.WARNING for problem in sheet.problems):
         _complain_of_unused_vars(sheet, scope)
     if not sheet.unknown:
         _complain_of_strange_defaults(sheet, drafts)
@@ -133,106 +141,150 @@ class _WrongKeyError(ValueError):
     """A key of a job whose value cannot be used; its problem is noted."""
 
 
-def _or_default(read: Callable[[Scope, str], _T], scope: Scope, job: str, default: _D) -> _T | _D:
+def _or_default(read: Callable[[], _T], default: _D) -> _T | _D:
     try:
-        return read(scope, job)
+        return read()
     except _WrongKeyError:
         return default
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Layers:
-    """A job; `said` are its own keys over the file's defaults."""
+    """A job, and then an instance of it: its id, its own keys over the file's defaults, and those that are unclear."""
 
     sheet: Sheet
     name: str
+    job: str
     said: Mapping[str, Any]
+    unclear: AbstractSet[str]
+    scope: Scope
+    instance: Instance = _NONE
 
-    def instances(self, scope: Scope) -> list[Instance]:
+    def instances(self) -> Sequence["_Layers"]:
+        """The instances of the job; none where its matrix is faulty."""
         try:
-            return expand_matrix(self._filled("matrix", scope))
+            found = expand_matrix(self._filled("matrix"))
         except _WrongKeyError:
-            pass
+            return ()
         except MatrixError as error:
             self._complain("matrix", str(error), path=("matrix", *error.path))
-        return []
+            return ()
+        for path, told in found.idle:
+            self._complain("idle-exclude", told, path=("matrix", *path), severity=Severity.WARNING)
+        return [self._inside(instance) if instance.values else self for instance in found.instances]
 
-    def draft(self, instance: Instance, scope: Scope, catalog: Catalog) -> Draft | None:
-        job = instance_id(f"{self.sheet.spec}:{self.name}", instance.axes)
-        inner = scope.inside(instance.values)
+    def _inside(self, instance: Instance) -> "_Layers":
+        job, scope = instance_id(self.job, instance.axes), self.scope.inside(instance.values)
+        return replace(self, scope=scope, job=job, instance=instance)
+
+    def draft(self, catalog: Catalog) -> Draft | None:
+        """The draft, as far as it is known which model is to take which params. All faults are noted in any case."""
         before = len(self.sheet.problems)
-        try:
-            model = self._model(inner, catalog, job)
-        except _WrongKeyError:
+        take = _or_default(self._take, 1)
+        tags: tuple[str, ...] = _or_default(self._tags, ())
+        outputs = _or_default(self._outputs, _OWN_PLACE)
+        model = _or_default(partial(self._model, catalog), None)
+        if "params" in self.unclear:
+            return None
+        if model is None:
+            self._complain_of_expressions()
             return None
         templates: dict[Pointer, Template] = {}
         faults: dict[Pointer, str] = {}
-        params = model.coerce(inner.fill(self._params(model), templates=templates, faults=faults))
+        params = model.coerce(self.scope.fill(self._params(model), templates=templates, faults=faults))
+        unknown: AbstractSet[Pointer] = faults.keys()
+        if self.unclear:  # what stands beside params is not missing in them
+            misplaced = {key: "" for key in self.unclear if key not in params and model.takes(key)}
+            params, unknown = params | misplaced, unknown | {(key,) for key in misplaced}
         draft = Draft(
-            id=job,
+            id=self.job,
             sheet=self.sheet,
             name=self.name,
-            instance=instance,
+            instance=self.instance,
             model=model,
             params=params,
             images=model.image_pointers(params),
             templates=templates,
-            unknown=faults.keys(),
-            needs=self.said.get("needs") or (),
-            take=_or_default(self._take, inner, job, 1),
-            tags=_or_default(self._tags, inner, job, ()),
-            outputs=_or_default(self._outputs, inner, job, None),
+            unknown=unknown,
+            needs=() if "needs" in self.unclear else self.said.get("needs") or (),
+            take=take,
+            tags=tags,
+            outputs=outputs,
         )
-        draft.is_faulty = len(self.sheet.problems) > before
+        draft.is_faulty = len(self.sheet.problems) > before or self.name in self.sheet.unclear
         for pointer, message in faults.items():
             draft.complain("expression", message, parameter=pointer)
+        self._complain_of_strange_nulls(draft)
         return draft
 
-    def _filled(self, key: str, scope: Scope, job: str | None = None) -> Any:  # noqa: ANN401 - any YAML value
+    def _complain_of_expressions(self) -> None:
+        """Tell what is wrong with the expressions of params that no model is known for."""
+        faults: dict[Pointer, str] = {}
+        self.scope.fill(self.sheet.jobs[self.name].get("params"), templates={}, faults=faults)
+        for pointer, message in faults.items():
+            path = ("jobs", self.name, "params", *pointer)
+            found = self.sheet.document.problem(path, "expression", message, job=self.job, parameter=pointer)
+            self.sheet.problems.append(found)
+
+    def _complain_of_strange_nulls(self, draft: Draft) -> None:
+        """A `null` removes a default: what neither the model nor the defaults have is misspelt."""
+        own = self.sheet.jobs[self.name].get("params")
+        if not own or None not in own.values():
+            return
+        known = draft.model.schema["properties"]
+        defaults = self.sheet.defaults.get("params") or {}
+        others = {*known, *defaults, *draft.model.schema.get("x-unsupported", ())}
+        for name, value in own.items():
+            if value is None and name not in others:
+                told = unknown_message(name, at=(), known=known)
+                draft.complain("additionalProperties", told, parameter=(name,), at_key=True)
+
+    def _filled(self, key: str) -> Any:  # noqa: ANN401 - any YAML value
+        if key in self.unclear:
+            raise _WrongKeyError
         said = self.said.get(key)
         if said is None:  # as most keys of most jobs
             return None
         faults: dict[Pointer, str] = {}
-        value = scope.fill(said, at=(key,), faults=faults)
+        value = self.scope.fill(said, at=(key,), faults=faults)
         for path, message in faults.items():
-            self._complain("expression", message, path=path, job=job)
+            self._complain("expression", message, path=path)
         if faults:
             raise _WrongKeyError
         return value
 
-    def _take(self, scope: Scope, job: str) -> int:
-        take = unwrap(self._filled("take", scope, job))
+    def _take(self) -> int:
+        take = unwrap(self._filled("take"))
         if take is None:
             return 1
         if isinstance(take, bool) or not isinstance(take, int | float) or take != int(take) or take < 1:
-            self._refuse("take", f"take is {shortened(take)}: a whole number from 1 is needed", job)
+            self._refuse("take", f"take is {shortened(take)}: a whole number from 1 is needed")
         return int(take)
 
-    def _tags(self, scope: Scope, job: str) -> tuple[str, ...]:
-        tags = self._filled("tags", scope, job)
+    def _tags(self) -> tuple[str, ...]:
+        tags = self._filled("tags")
         if tags is None:
             return ()
         if not isinstance(tags, list) or not all(isinstance(tag, str | int | float | PlainScalar) for tag in tags):
-            self._refuse("tags", f"tags is {shortened(unwrap(tags))}: a list of words is needed", job)
+            self._refuse("tags", f"tags is {shortened(unwrap(tags))}: a list of words is needed")
         return tuple(map(scalar_text, tags))
 
-    def _outputs(self, scope: Scope, job: str) -> str | None:
-        outputs = self._filled("outputs", scope, job)
+    def _outputs(self) -> str | None:
+        outputs = self._filled("outputs")
         if outputs is not None and (not isinstance(outputs, str) or not outputs):
-            self._refuse("outputs", f"outputs is {shortened(unwrap(outputs))}: a path is needed, as text", job)
+            self._refuse("outputs", f"outputs is {shortened(unwrap(outputs))}: a path is needed, as text")
         return outputs
 
-    def _model(self, scope: Scope, catalog: Catalog, job: str) -> Model:
-        name = self._filled("model", scope, job)
+    def _model(self, catalog: Catalog) -> Model:
+        name = self._filled("model")
         if name is None:
-            self._complain("required", "has no model: name one here or in defaults", path=("model",), job=job)
+            self._complain("required", "has no model: name one here or in defaults", path=("model",))
             raise _WrongKeyError
         model = catalog.model(name) if isinstance(name, str) else None
         if model is None:
             meant = catalog.suggest(str(name))
             told = f"did you mean {meant}?" if meant else f"there are {', '.join(catalog.names())}"
-            self._complain("model", f"no model is called {shortened(unwrap(name))}: {told}", path=("model",), job=job)
-            raise _WrongKeyError
+            self._refuse("model", f"no model is called {shortened(unwrap(name))}: {told}", rule="model")
         return model
 
     def _params(self, model: Model) -> dict[str, Value]:
@@ -244,12 +296,14 @@ class _Layers:
         given = {key: value for key, value in defaults.items() if model.takes(key)}
         return {key: value for key, value in {**given, **own}.items() if value is not None}
 
-    def _refuse(self, key: str, message: str, job: str) -> NoReturn:
-        self._complain("type", message, path=(key,), job=job)
+    def _refuse(self, key: str, message: str, *, rule: str = "type") -> NoReturn:
+        """Tell of the value of a key, where it is written."""
+        where = written_at(self.sheet, self.name, self.instance, self.sheet.path_of(self.name, key))
+        self.sheet.problems.append(self.sheet.document.problem(where, rule, message, job=self.job))
         raise _WrongKeyError
 
-    def _complain(self, rule: str, message: str, *, path: Pointer = (), job: str | None = None) -> None:
-        job = job or f"{self.sheet.spec}:{self.name}"
+    def _complain(self, rule: str, message: str, *, path: Pointer, severity: Severity = Severity.ERROR) -> None:
         where = self.sheet.path_of(self.name, *path)
         at_key = where == ("jobs", self.name) or path == ("matrix",)  # of the whole matrix, not of its first axis
-        self.sheet.problems.append(self.sheet.document.problem(where, rule, message, at_key=at_key, job=job))
+        found = self.sheet.document.problem(where, rule, message, severity=severity, at_key=at_key, job=self.job)
+        self.sheet.problems.append(found)

@@ -6,19 +6,25 @@ own where there is none. The id of an instance names its axes, sorted; where onl
 
 import itertools
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
+from kirin_batch.models.messages import closest_name, shortened
+from kirin_batch.pointers import Pointer
 from kirin_batch.source import PlainScalar, scalar_text, unwrap
 
-__all__ = ["Instance", "MatrixError", "expand_matrix", "instance_id"]
+__all__ = ["Expansion", "Instance", "MatrixError", "comparable", "expand_matrix", "instance_id"]
 
 MAX_INSTANCES = 10_000
 """Beyond this a matrix is taken for a mistake (three axes of 100 values are a million tasks)."""
+MAX_VALUES = 1_000_000
+"""What all instances together may hold: a hundred values each where there are most."""
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+_BEYOND_COUNTING = 10**9
+_SHOWN_VALUES = 5
 
 
 class MatrixError(ValueError):
@@ -37,41 +43,137 @@ class Instance:
     axes: Mapping[str, str]
 
 
-_WHOLE = Instance({}, {})  # of every job without a matrix
+@dataclass(frozen=True, slots=True)
+class Expansion:
+    """The instances of a matrix in the order of its axes.
 
-
-def expand_matrix(matrix: Any) -> list[Instance]:  # noqa: ANN401 - any YAML value, as an expression may have yielded it
-    """The instances of a matrix in the order of its axes; a job without a matrix is one instance without values.
-
-    Raises MatrixError.
+    `idle` are the places within the matrix, and what is to be said, of entries of `exclude` that exclude nothing.
     """
+
+    instances: Sequence[Instance] = ()
+    idle: Sequence[tuple[Pointer, str]] = ()
+
+
+_WHOLE = Expansion((Instance({}, {}),))  # of every job without a matrix
+
+
+def expand_matrix(matrix: Any) -> Expansion:  # noqa: ANN401 - any YAML value, as an expression may have yielded it
+    """What a matrix stands for; a job without a matrix is one instance without values. Raises MatrixError."""
     if matrix is None:
-        return [_WHOLE]
+        return _WHOLE
     if not isinstance(matrix, dict):
         raise MatrixError("matrix is no mapping: write axes with lists of values, place: [forest, city] say")
     axes = {name: values for name, values in matrix.items() if name not in {"include", "exclude"}}
-    combinations = _combine(axes)
+    every = _Combinations(_combine(axes))
+    excluded, idle = 0, []
     for index, pattern in _entries(matrix, "exclude"):
         _require_axes(pattern, axes, index)
-        combinations = [values for values in combinations if not _agrees(values, pattern, pattern)]
-    return _include(combinations, axes, _entries(matrix, "include"))
+        excluded |= every.matching(pattern, list(pattern))
+        idle += [
+            (("exclude", index, name), _why_idle(name, pattern[name], axes[name])) for name in every.strange(pattern)
+        ]
+    left = [values for index, values in enumerate(every.listed) if not excluded >> index & 1]
+    return Expansion(_include(_Combinations(left), axes, list(_entries(matrix, "include"))), idle)
+
+
+class _Combinations:
+    """Combinations, and which of them have a value: a bit each in one number, so that entries are soon compared."""
+
+    def __init__(self, listed: list[dict[str, Any]]) -> None:
+        self.listed = listed
+        self._all = (1 << len(listed)) - 1
+        self._by_axis: dict[str, dict[object, int]] = {}
+
+    def matching(self, pattern: Mapping[str, Any], names: Sequence[str]) -> int:
+        """The combinations that have what a pattern has under these names."""
+        found = self._all
+        for name in names:
+            found &= self._having(name).get(comparable(pattern[name]), 0)
+        return found
+
+    def strange(self, pattern: Mapping[str, Any]) -> list[str]:
+        """The first name whose value in the pattern no combination has, if there is one."""
+        return [name for name, value in pattern.items() if comparable(value) not in self._having(name)][:1]
+
+    def _having(self, name: str) -> Mapping[object, int]:
+        if name not in self._by_axis:
+            places: dict[object, list[int]] = {}
+            for index, values in enumerate(self.listed):
+                places.setdefault(comparable(values[name]), []).append(index)
+            self._by_axis[name] = {value: _as_bits(found) for value, found in places.items()}
+        return self._by_axis[name]
+
+
+def _as_bits(places: Sequence[int]) -> int:
+    octets = bytearray(places[-1] // 8 + 1)
+    for place in places:
+        octets[place // 8] |= 1 << place % 8
+    return int.from_bytes(octets, "little")
+
+
+def _places(bits: int) -> Iterator[int]:
+    while bits:
+        lowest = bits & -bits
+        yield lowest.bit_length() - 1
+        bits ^= lowest
+
+
+def comparable(value: Any) -> object:  # noqa: ANN401 - any YAML value
+    """A key that is equal for equal values of a matrix; 1 == True to Python, not to people."""
+    match value:
+        case PlainScalar():
+            return comparable(value.value)
+        case dict():
+            return "mapping", frozenset((key, comparable(item)) for key, item in value.items())
+        case list():
+            return "list", tuple(map(comparable, value))
+        case bool():
+            return "boolean", value
+        case _:
+            return value
 
 
 def _include(
-    combinations: list[dict[str, Any]], axes: Mapping[str, Any], extras: Iterable[tuple[int, Mapping[str, Any]]]
+    combinations: _Combinations, axes: Mapping[str, Any], extras: Sequence[tuple[int, Mapping[str, Any]]]
 ) -> list[Instance]:
     made: list[Instance] = []
     for index, extra in extras:
-        shared = [name for name in extra if name in axes]
-        joined = [values for values in combinations if _agrees(values, extra, shared)]
-        for values in joined:
-            values.update({name: value for name, value in extra.items() if name not in axes})
-        if not joined:
+        if not combinations.matching(extra, [name for name in extra if name in axes]):
             made.append(Instance(extra, _axis_texts(extra, "include", index)))
-    found = [Instance(values, _axis_texts({name: values[name] for name in axes})) for values in combinations] + made
+            _require_few(len(combinations.listed) + len(made))
+    _add_values(combinations, axes, [extra for _, extra in extras])
+    listed = combinations.listed
+    found = [Instance(values, _axis_texts({name: values[name] for name in axes})) for values in listed] + made
     if not found:
         raise MatrixError("the matrix has no combination left: give each axis a value, or exclude less")
     return found
+
+
+def _add_values(combinations: _Combinations, axes: Mapping[str, Any], extras: Sequence[Mapping[str, Any]]) -> None:
+    """Give combinations what entries of `include` add. The last word counts, so the last is heard first, and alone."""
+    count = len(combinations.listed) * len(axes)
+    heard: dict[str, int] = {}  # by name, the combinations that have it
+    for extra in reversed(extras):
+        joined = combinations.matching(extra, [name for name in extra if name in axes])
+        for name, value in extra.items() if joined else ():
+            if name not in axes:
+                fresh = joined & ~heard.get(name, 0)
+                heard[name] = heard.get(name, 0) | joined
+                count += fresh.bit_count()
+                _require_few_values(count)
+                for place in _places(fresh):
+                    combinations.listed[place][name] = value
+
+
+def _require_few(count: int) -> None:
+    if count > MAX_INSTANCES:
+        told = str(count) if count < _BEYOND_COUNTING else "over a billion"
+        raise MatrixError(f"the matrix has {told} combinations: at most {MAX_INSTANCES} are taken")
+
+
+def _require_few_values(count: int) -> None:
+    if count > MAX_VALUES:
+        raise MatrixError(f"the matrix gives its jobs over {MAX_VALUES} values in all: include less, or on fewer axes")
 
 
 def _combine(axes: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -82,9 +184,9 @@ def _combine(axes: Mapping[str, Any]) -> list[dict[str, Any]]:
         if not isinstance(values, list) or not values:
             raise MatrixError(f"the axis {name} has no list of values: write {name}: [one, another]", name)
         _require_name(name, name)
-        count *= len(values)
-    if count > MAX_INSTANCES:
-        raise MatrixError(f"the matrix has {count} combinations: at most {MAX_INSTANCES} are taken")
+        count = min(count * len(values), _BEYOND_COUNTING)
+    _require_few(count)
+    _require_few_values(count * len(axes))
     return [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
 
 
@@ -111,12 +213,14 @@ def _require_axes(pattern: Mapping[str, Any], axes: Mapping[str, Any], index: in
             raise MatrixError(f"exclude names {name}, which is no axis of this matrix", "exclude", index, name)
 
 
-def _agrees(values: Mapping[str, Any], pattern: Mapping[str, Any], names: Sequence[str] | Mapping[str, Any]) -> bool:
-    return all(_is_same(unwrap(values[name]), unwrap(pattern[name])) for name in names)
+def _why_idle(name: str, wanted: Any, values: Sequence[Any]) -> str:  # noqa: ANN401 - any YAML value
+    """What is said of an entry of `exclude` that asks an axis for a value that is not there."""
+    some = ", ".join(map(_shown, values[:_SHOWN_VALUES]))
+    return f"excludes nothing: {name} is never {_shown(wanted)}, but {some}{', …' * (len(values) > _SHOWN_VALUES)}"
 
 
-def _is_same(one: object, other: object) -> bool:
-    return one == other and isinstance(one, bool) == isinstance(other, bool)  # 1 == True to Python, not to people
+def _shown(value: Any) -> str:  # noqa: ANN401 - any YAML value
+    return "a list" if isinstance(value, list) else "a mapping" if isinstance(value, dict) else shortened(unwrap(value))
 
 
 def _axis_texts(named: Mapping[str, Any], *path: str | int) -> dict[str, str]:
@@ -129,7 +233,8 @@ def _axis_text(value: Any, name: str, path: tuple[str | int, ...]) -> str:  # no
     if isinstance(value, bool | int | float | PlainScalar):
         return scalar_text(value)
     told = f"the axis {name} has a value that is no text, number or boolean: an id cannot name it"
-    raise MatrixError(told, *path, name)
+    meant = None if path else closest_name(name, ("include", "exclude"))  # whose items are no texts either
+    raise MatrixError(f"{told}; did you mean {meant}?" if meant else told, *path, name)
 
 
 def instance_id(job: str, axes: Mapping[str, str]) -> str:

@@ -3,12 +3,12 @@
 Looked up only where a problem is told, so that specs without problems pay nothing for it.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from kirin_batch.pointers import Pointer
-from kirin_batch.source import unwrap
 from kirin_batch.specs.expressions import Lookup, parse_template
-from kirin_batch.specs.matrix import Instance
+from kirin_batch.specs.matrix import Instance, comparable
 from kirin_batch.specs.sheets import Sheet
 
 __all__ = ["written_at"]
@@ -70,13 +70,19 @@ def _place_in_matrix(sheet: Sheet, job: str, instance: Instance, name: str) -> P
     matrix: Any = sheet.jobs[job].get("matrix", sheet.defaults.get("matrix"))
     if not isinstance(matrix, dict):
         return ()
-    wanted = unwrap(instance.values[name])
+    if (job, name) not in sheet.matrix_places:
+        sheet.matrix_places[job, name] = _places_of_values(matrix, name)
+    return sheet.matrix_places[job, name].get(comparable(instance.values[name]), (name,) if name in matrix else ())
+
+
+def _places_of_values(matrix: Mapping[str, Any], name: str) -> Mapping[object, Pointer]:
+    """Where the values of `name` stand in a matrix, each at its first place."""
+    found: dict[object, Pointer] = {}
     if name in matrix:
-        values = matrix[name] if isinstance(matrix[name], list) else []
-        index = next((index for index, value in enumerate(values) if unwrap(value) == wanted), None)
-        return (name,) if index is None else (name, index)
-    entries = matrix["include"] if isinstance(matrix.get("include"), list) else []
-    for index, entry in enumerate(entries):
-        if isinstance(entry, dict) and name in entry and unwrap(entry[name]) == wanted:
-            return ("include", index, name)
-    return ()
+        for index, value in enumerate(matrix[name] if isinstance(matrix[name], list) else ()):
+            found.setdefault(comparable(value), (name, index))
+        return found
+    for index, entry in enumerate(matrix["include"] if isinstance(matrix.get("include"), list) else ()):
+        if isinstance(entry, dict) and name in entry:
+            found.setdefault(comparable(entry[name]), ("include", index, name))
+    return found

@@ -71,4 +71,8 @@ def test_rules_are_told_in_sentences_of_their_own() -> None:
         assert rule.description.endswith(".")
         assert rule.help.endswith(".")
         assert rule.description != rule.help
-    assert {rule.id for rule in RULES if rule.severity is Severity.WARNING} == {"unused-var", "x-warnings"}
+    assert {rule.id for rule in RULES if rule.severity is Severity.WARNING} == {
+        "unused-var",
+        "x-warnings",
+        "idle-exclude",
+    }
