@@ -227,7 +227,9 @@ class TaskLife:
         """A refusal may be of an id that an earlier create, whose answer got lost, has taken: then its task is ours."""
         # Of an id that is derived, there is nothing else to refuse.
         is_taken = refused.taken or (refused.names_id and not self._job.fixed_task_id)
-        delays = _SETTLE_SECONDS if is_taken or self._may_exist else (0.0,)
+        # Content that is refused now was not taken before.
+        is_unclear = is_taken or (self._may_exist and not is_content_refusal(refused.code))
+        delays = _SETTLE_SECONDS if is_unclear else (0.0,)
         found = await self._around.patience.settle(self._job, self._external_id, delays)
         if not isinstance(found, Missing):
             return await self._adopt(found)

@@ -142,6 +142,13 @@ def test_after_a_lost_create_any_refusal_waits_for_a_task_that_appears_late() ->
     assert (record(world).task_id, len(world.gateway.tasks)) == ("task-1", 1)
 
 
+def test_after_a_lost_create_content_that_is_refused_is_not_waited_for() -> None:
+    world = World([INTENT])
+    world.gateway.on_create = Script(POLICY)
+    assert live(world).status is Status.FAILED
+    assert sum(world.clock.slept) < 1.0
+
+
 def test_a_refusal_of_content_is_remembered_when_the_job_has_moved_on() -> None:
     world = World()
     world.gateway.on_create = Script(POLICY)
