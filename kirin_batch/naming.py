@@ -10,6 +10,7 @@ __all__ = ["TemplateError", "fill_output_template", "output_path"]
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _KNOWN = ("spec", "job", "model", "digest", "take", "index", "ext")
 _LATER = ("index", "ext")  # known when a result arrives
+_FILLED_NOW = re.compile(r"\{(spec|job|model|digest|take)\}")
 _UNSAFE = re.compile(r'[<>:"|?*\\{}\x00-\x1f\x7f]')
 _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])", re.IGNORECASE)  # devices to Windows, with any ending
 _LONGEST_NAME = 180  # bytes; the usual limit is 255, and the index, the ending and a mark of unfinished files are added
@@ -33,8 +34,8 @@ def fill_output_template(template: str, values: Mapping[str, str]) -> str:
 
 @lru_cache(maxsize=64)  # a project has few templates and many jobs
 def _pieces(template: str) -> tuple[tuple[str, bool], ...]:
-    """The texts of a template and the names of its placeholders, which are True, in order."""
-    split = _PLACEHOLDER.split(_whole(template))
+    """The texts of a template and the names of the placeholders that are filled now, which are True, in order."""
+    split = _FILLED_NOW.split(_whole(template))
     return tuple((piece, bool(index % 2)) for index, piece in enumerate(split) if piece)
 
 
@@ -60,10 +61,10 @@ def _check(template: str) -> None:
 
 
 def _filled(name: str, values: Mapping[str, str]) -> str:
-    if name in _LATER:
-        return f"{{{name}}}"
-    parts = values[name].split("/") if name == "spec" else [values[name].replace("/", "-")]
-    return "/".join(_safe(part) for part in parts)
+    value = values[name]
+    if "/" not in value:
+        return _safe(value)
+    return "/".join(map(_safe, value.split("/"))) if name == "spec" else _safe(value.replace("/", "-"))
 
 
 @lru_cache(maxsize=1024)  # the same folders, models and names of jobs stand in thousands of places
