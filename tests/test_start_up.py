@@ -51,6 +51,18 @@ def test_the_help_imports_nothing_heavy(environment: dict[str, str]) -> None:
     assert heavy == set()
 
 
+def test_plain_specs_are_validated_without_a_parser(tmp_path: Path, environment: dict[str, str]) -> None:
+    specs = tmp_path / "specs"
+    specs.mkdir()
+    (tmp_path / "kirin.yaml").write_text("namespace: test\n")
+    (specs / "a.yaml").write_text("version: 1\njobs:\n  hero:\n    model: kirin_v2_image\n    params: {prompt: Fox}\n")
+    probe = PROBE.replace('"--help"', f'"validate", "--project", {str(tmp_path)!r}')
+    done = run_python("-c", probe, environment=environment)
+    heavy = {"aiohttp", "jsonschema", "rich", "PIL", "av", "yaml"} & set(done.stderr.split())
+    assert done.stdout == "1 job in 1 file: all valid\n"
+    assert heavy == set()
+
+
 def test_the_help_takes_less_than_twice_the_import_of_click(environment: dict[str, str]) -> None:
     shown, imported = ("-m", "kirin_batch", "--help"), ("-c", "import click")
     for arguments in (shown, imported):

@@ -6,6 +6,7 @@ comes from here. A test holds that both read the same.
 """
 
 import re
+from functools import lru_cache
 from sys import intern
 from typing import Final
 
@@ -23,6 +24,7 @@ _MAPPING: Final = re.compile(rf"\{{{_KEY}: +(?:{_WORD})(?:, *{_KEY}: +(?:{_WORD}
 _WORDS: Final = re.compile(_WORD)
 _ENTRIES: Final = re.compile(rf"({_KEY}): +({_WORD})")
 _LEVELS_OF_LINE: Final = 3  # of `- a: [b]` below its key
+_SHORT: Final = 60
 _STARTS: Final = frozenset("$._/(<")  # of texts, beside letters and digits; other signs may mean something to YAML
 
 
@@ -48,11 +50,15 @@ def _read(text: str, max_depth: int) -> Value:
     opened: _Open = [(0, root)]
     waiting = ""  # the key whose value begins on another line, if any
     for spaces, dash, key, value, item, other in _LINE.findall(text):
-        if other or len(opened) + _LEVELS_OF_LINE > max_depth:
-            raise _UnreadError
-        if not key and not item:  # a blank line or a comment
-            continue
-        inside = _find(opened, len(spaces), is_item=not key or dash != "", waiting=waiting)
+        if not key and not item:
+            if other:
+                raise _UnreadError
+            continue  # a blank line or a comment
+        at, inside = opened[-1]
+        if waiting or dash or item or at != len(spaces) or type(inside) is list:
+            if len(opened) + _LEVELS_OF_LINE > max_depth:
+                raise _UnreadError
+            inside = _find(opened, len(spaces), is_item=not key or dash != "", waiting=waiting)
         waiting = ""
         if isinstance(inside, list):
             if item:
@@ -91,17 +97,25 @@ def _value(text: str) -> Value:
     if first.isalnum() or first in _STARTS:
         if ": " in text or " #" in text or text[-1] in ": ":
             raise _UnreadError
-        return _word(text)
+        return resolve_plain(text) if first in MAYBE_NO_STRING else text
     if _QUOTED.fullmatch(text):
         return text[1:-1]
-    if first == "[" and _LIST.fullmatch(text):
+    return _short_flow(text) if len(text) <= _SHORT else _flow(text)
+
+
+def _flow(text: str) -> Value:
+    """What `[…]` or `{…}` is."""
+    if text[0] == "[" and _LIST.fullmatch(text):
         return [_word(word) for word in _WORDS.findall(text)]
-    if first == "{" and _MAPPING.fullmatch(text):
+    if text[0] == "{" and _MAPPING.fullmatch(text):
         entries = _ENTRIES.findall(text)
         mapping = {intern(key): _word(word) for key, word in entries}
         if len(mapping) == len(entries):
             return mapping
     raise _UnreadError
+
+
+_short_flow = lru_cache(maxsize=1024)(_flow)  # the same tags and defaults stand in thousands of files
 
 
 def _word(text: str) -> Value:

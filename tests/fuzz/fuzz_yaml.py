@@ -24,9 +24,11 @@ except ImportError:
 IS_RUN = __name__ == "__main__" and atheris is not None
 with atheris.instrument_imports(include=["kirin_batch.source"]) if IS_RUN else nullcontext():
     from kirin_batch.source import Json, Places, Value, YamlError, load_yaml, unwrap
-    from kirin_batch.source.events import decode, parse
+    from kirin_batch.source.building import read_value
+    from kirin_batch.source.events import parse
     from kirin_batch.source.lines import read_lines
-    from kirin_batch.source.loading import read_value
+    from kirin_batch.source.spots import read_spots  # noqa: F401 - else it comes too late to be instrumented
+    from kirin_batch.source.texts import decode
 
 __all__ = ["examine"]
 

@@ -7,8 +7,8 @@ from yaml import MarkedYAMLError, YAMLError
 from yaml.reader import ReaderError
 
 from kirin_batch.source import Places, YamlError, load_yaml
+from kirin_batch.source.building import read_value
 from kirin_batch.source.events import parse
-from kirin_batch.source.loading import read_value
 from kirin_batch.source.parsers import PythonParser
 from kirin_batch.source.syntax import explain
 

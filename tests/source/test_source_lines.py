@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kirin_batch.source import Value
+from kirin_batch.source.building import read_value
 from kirin_batch.source.events import parse
 from kirin_batch.source.lines import read_lines
-from kirin_batch.source.loading import read_value
 
 PLAIN = [
     "x",

@@ -9,8 +9,8 @@ import pytest
 
 import kirin_batch
 from kirin_batch.source import PlainScalar, Value, YamlError, load_yaml
+from kirin_batch.source.building import read_value
 from kirin_batch.source.events import parse
-from kirin_batch.source.loading import read_value
 from kirin_batch.source.parsers import FASTEST, MakeParser, PythonParser
 
 Load = Callable[[str], Value]
@@ -235,9 +235,9 @@ def test_a_pyyaml_without_libyaml_is_enough() -> None:
     program = (
         "import sys; sys.modules['yaml._yaml'] = None\n"
         "from kirin_batch.source import load_yaml, parsers\n"
-        "print(parsers.FASTEST.__name__, load_yaml(b'a: [1, 16:9]'))"
+        "print(parsers.FASTEST.__name__, load_yaml(b'a: [1, [16:9]]'))"
     )
     done = subprocess.run(  # noqa: S603 - our own interpreter and the program above
         [sys.executable, "-W", "error", "-c", program], cwd=CHECKOUT, capture_output=True, text=True, check=True
     )
-    assert done.stdout == "PythonParser {'a': [1, '16:9']}\n"
+    assert done.stdout == "PythonParser {'a': [1, ['16:9']]}\n"

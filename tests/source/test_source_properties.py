@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from kirin_batch.source import Json, Places, PlainScalar, YamlError, load_yaml, unwrap
+from kirin_batch.source.building import read_value
 from kirin_batch.source.events import parse
-from kirin_batch.source.loading import read_value
 from kirin_batch.source.parsers import PythonParser
 from kirin_batch.source.scalars import resolve_plain
 
