@@ -1,22 +1,24 @@
-"""The params of a job's request at the moment it is sent: references filled in, images as Base64, its id among them.
+"""The params of a job's request at the moment it is sent: references filled in, files in place, its id among them.
 
-What cannot be built is told, not sent: a file that changed since it was checked, a result that is gone.
+What cannot be built is told, not sent: a file that changed since it was checked, a result that is gone. A file stands
+in params as an EncodedFile: its Base64 is made when it is sent, and never held whole.
 """
 
 import asyncio
-import base64
 import copy
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from kirin_batch.encoded_file import EncodedFile, FileChangedError
 from kirin_batch.jobs import Job, Link, LinkedText
-from kirin_batch.models import Catalog
-from kirin_batch.pointers import put_at
+from kirin_batch.models import Catalog, check_file, stand_in
+from kirin_batch.pointers import Pointer, put_at
 from kirin_batch.records import Record
 
 __all__ = ["RequestBuilder"]
+
+_Files = Mapping[Pointer, EncodedFile]
 
 
 class RequestBuilder:
@@ -26,22 +28,32 @@ class RequestBuilder:
         self._root = root
         self._records = records
         self._catalog = catalog
+        # One at a time: more threads at work than there are processors would hold the event loop up.
+        self._reading = asyncio.Lock()
 
     async def build(self, job: Job, external_id: str) -> dict[str, Any] | str:
-        """The params under `external_id`, or in one line why there are none."""
-        return await asyncio.to_thread(self._build, job, external_id)
+        """The params under `external_id`, with an EncodedFile where one is sent; or in one line why there are none."""
+        if not job.files and not job.links:
+            return self._build(job, external_id)
+        async with self._reading:
+            return await asyncio.to_thread(self._build, job, external_id)
 
     def _build(self, job: Job, external_id: str) -> dict[str, Any] | str:
         params = copy.deepcopy(dict(job.params))
         try:
-            for pointer, linked in job.links.items():
-                put_at(params, pointer, self._fill(linked))
-            for pointer, file in job.files.items():
-                put_at(params, pointer, _encode(file.path, file.sha256))
-        except _CannotBuildError as error:
+            values = {pointer: self._fill(linked) for pointer, linked in job.links.items()}
+            files = {pointer: EncodedFile.of(file.path, file.sha256) for pointer, file in job.files.items()}
+            for pointer, value in values.items():
+                put_at(params, pointer, stand_in("file") if isinstance(value, EncodedFile) else value)
+            linked = {pointer: value for pointer, value in values.items() if isinstance(value, EncodedFile)}
+            if complaint := self._complaint(job, params, linked=linked, local=files):
+                return complaint
+        except (_CannotBuildError, FileChangedError) as error:
             return str(error)
+        for pointer, file in {**files, **linked}.items():
+            put_at(params, pointer, file)
         # The id goes with every request: a model's schema need not declare it.
-        return self._complaint(job, params) or {**params, "external_task_id": external_id}
+        return {**params, "external_task_id": external_id}
 
     def _fill(self, linked: LinkedText) -> object:
         values = [self._value(part) if isinstance(part, Link) else part for part in linked.parts]
@@ -62,25 +74,24 @@ class RequestBuilder:
             return output.url
         if output.path is None or output.sha256 is None:
             raise _CannotBuildError(f"{link}: the result was not downloaded")
-        return _encode(self._root / output.path, output.sha256)
+        return EncodedFile.of(self._root / output.path, output.sha256)
 
-    def _complaint(self, job: Job, params: dict[str, Any]) -> str:
-        """What only shows when all values are there: a reference's text too long, say. The gateway would refuse it."""
+    def _complaint(self, job: Job, params: dict[str, Any], *, linked: _Files, local: _Files) -> str:
+        """What only shows when all values are there: a reference's text too long, say. The gateway would refuse it.
+
+        In `params` a path or a stand-in is where a file will be. Raises FileChangedError.
+        """
         model = self._catalog.model(job.model)
-        faults = [fault for fault in model.check(params) if fault.severity == "error"] if model and job.links else []
+        if model is None or not job.links:
+            return ""
+        contents = {pointer: file.sha256 for pointer, file in {**local, **linked}.items()}
+        found = model.check(params, skip=linked.keys(), files=contents)
+        faults = [fault for fault in found if fault.severity == "error"]
+        for pointer, rule in model.image_pointers(params) if linked else ():
+            if pointer in linked:
+                faults += check_file(linked[pointer].read(), pointer=pointer, rule=rule)
         return "; ".join(fault.message for fault in faults)
 
 
 class _CannotBuildError(Exception):
     pass
-
-
-def _encode(path: Path, sha256: str) -> str:
-    """The file as raw Base64, if it is still the one that was checked."""
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise _CannotBuildError(f"{path} cannot be read: {error.strerror}") from None
-    if hashlib.sha256(data).hexdigest() != sha256:
-        raise _CannotBuildError(f"{path} has changed since it was checked: run again")
-    return base64.b64encode(data).decode()

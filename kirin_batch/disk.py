@@ -15,6 +15,7 @@ from kirin_batch.fault_points import FaultPoint, reach
 
 __all__ = [
     "PART_SUFFIX",
+    "flush_folder",
     "fsync_folder",
     "make_folders",
     "remove_parts",
@@ -28,7 +29,7 @@ PART_SUFFIX = ".kirin-part"
 
 @dataclass(slots=True)
 class _Turn:
-    """A flush of one folder, for all who made something in it before the flush began.
+    """A flush of one folder, for all who made or renamed something in it before the flush began.
 
     It waits for the one before it, whose lock it shares; so many can join it.
     """
@@ -39,7 +40,7 @@ class _Turn:
 
 
 _making = threading.Lock()
-_unflushed: dict[Path, _Turn] = {}  # folders in which this process has made others, until those are flushed
+_unflushed: dict[Path, _Turn] = {}  # folders in which this process has made or renamed something, until it is flushed
 
 
 def write_atomic(path: Path, data: bytes) -> None:
@@ -79,19 +80,36 @@ def make_folders(folder: Path) -> None:
         missing = list(itertools.takewhile(lambda place: not place.is_dir(), way))
         for place in reversed(missing):
             place.mkdir(exist_ok=True)
-            before = _unflushed.get(place.parent)
-            if before is None or before.has_begun:
-                _unflushed[place.parent] = _Turn(before.lock) if before else _Turn()
+            _join(place.parent)
         turns = [(place, _unflushed[place]) for place in reversed(way) if place in _unflushed]
     for place, turn in turns:
-        with turn.lock:
-            if not turn.is_over:
-                turn.has_begun = True
-                fsync_folder(place)
-                turn.is_over = True
-        with _making:
-            if _unflushed.get(place) is turn:
-                del _unflushed[place]
+        _flush(place, turn)
+
+
+def flush_folder(folder: Path) -> None:
+    """Flush the names in `folder` to the device; threads that do so at the same time share what is flushed."""
+    with _making:
+        turn = _join(folder)
+    _flush(folder, turn)
+
+
+def _join(folder: Path) -> _Turn:
+    """The flush of what was changed in a folder before this call, under `_making`: one that has not begun."""
+    turn = _unflushed.get(folder)
+    if turn is None or turn.has_begun:
+        turn = _unflushed[folder] = _Turn(turn.lock) if turn else _Turn()
+    return turn
+
+
+def _flush(folder: Path, turn: _Turn) -> None:
+    with turn.lock:
+        if not turn.is_over:
+            turn.has_begun = True
+            fsync_folder(folder)
+            turn.is_over = True
+    with _making:
+        if _unflushed.get(folder) is turn:
+            del _unflushed[folder]
 
 
 def fsync_folder(folder: Path) -> None:

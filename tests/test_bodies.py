@@ -1,7 +1,6 @@
-"""The params of a request when it is sent: values of other jobs filled in, pictures as Base64, nothing made up."""
+"""The params of a request when it is sent: values of other jobs filled in, pictures in place, nothing made up."""
 
 import asyncio
-import base64
 import hashlib
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +10,7 @@ import pytest
 from spec_projects import CATALOG, draw, load, spec_of
 
 from kirin_batch.bodies import RequestBuilder
+from kirin_batch.encoded_file import EncodedFile
 from kirin_batch.jobs import Job
 from kirin_batch.records import Output, Record, Status
 
@@ -22,6 +22,8 @@ SPEC = spec_of(
     'clip: {model: kirin_v3_i2v, params: {image: "${{ jobs.poster.urls[1] }}", '
     'prompt: "as in ${{ jobs.poster.url }}, task ${{ jobs.poster.task_id }}"}}\n'
     'file: {model: kirin_v3_i2v, params: {image: "${{ jobs.poster.file }}", prompt: go}}\n'
+    "subject: {model: kirin_custom_elements, params: {element_name: Fox, element_description: A fox, "
+    'element_frontal_image: ../blue.png, element_refer_list: [{image_url: "${{ jobs.poster.file }}"}]}}\n'
     "plain: {model: kirin_v2_image, params: {prompt: a fox, image: ../fox.png, external_task_id: mine}}"
 )
 
@@ -33,6 +35,7 @@ class Studio:
         self.root = root.resolve()
         self.fox = draw(self.root / "fox.png")
         draw(self.root / "side.png", colour="red")
+        draw(self.root / "blue.png", colour="blue")
         result = draw(self.root / "outputs" / "1.png", colour="blue")
         specs = load(self.root, {"specs/a.yaml": SPEC})
         assert specs.problems == ()
@@ -70,8 +73,8 @@ def sha256_of(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def base64_of(path: Path) -> str:
-    return base64.b64encode(path.read_bytes()).decode()
+def encoded(path: Path) -> EncodedFile:
+    return EncodedFile(path, sha256_of(path), path.stat().st_size)
 
 
 @pytest.fixture
@@ -79,8 +82,8 @@ def studio(tmp_path: Path) -> Studio:
     return Studio(tmp_path)
 
 
-def test_a_local_image_is_sent_as_base64_and_the_id_is_the_one_that_is_asked_for(studio: Studio) -> None:
-    expected = {"prompt": "a fox", "image": base64_of(studio.fox), "external_task_id": "kb-1"}
+def test_a_local_image_is_in_its_place_and_the_id_is_the_one_that_is_asked_for(studio: Studio) -> None:
+    expected = {"prompt": "a fox", "image": encoded(studio.fox), "external_task_id": "kb-1"}
     assert studio.build("a:plain") == expected
 
 
@@ -97,10 +100,10 @@ def test_references_inside_text_are_written_out(studio: Studio) -> None:
     assert built["prompt"] == "as in https://x.example/1.png, task t-2"
 
 
-def test_a_file_of_another_job_is_sent_as_base64(studio: Studio) -> None:
+def test_a_file_of_another_job_is_in_its_place(studio: Studio) -> None:
     built = studio.build("a:file")
     assert isinstance(built, dict)
-    assert built["image"] == base64_of(studio.root / "outputs" / "1.png")
+    assert built["image"] == encoded(studio.root / "outputs" / "1.png")
 
 
 def test_the_job_itself_stays_as_it_was(studio: Studio) -> None:
@@ -146,6 +149,20 @@ def test_a_result_that_the_next_model_does_not_take_is_told(studio: Studio) -> N
     output = Output("https://x.example/1.png", "image", "outputs/1.png", sha256_of(small), 1)
     studio.change("a:poster", outputs=(output,))
     assert "image has 100 x 100 pixels" in str(studio.build("a:file"))
+
+
+def test_a_result_that_must_differ_from_a_local_image_and_does_not_is_told(studio: Studio) -> None:
+    told = studio.build("a:subject")
+    assert told == ("element_refer_list[0].image_url is the same picture as element_frontal_image: use another one")
+    assert isinstance(studio.build("a:hero"), dict)
+
+
+def test_a_result_of_another_kind_of_file_is_told_as_it_is_in_a_spec(studio: Studio) -> None:
+    text = studio.root / "outputs" / "1.png"
+    text.write_bytes(b"GIF89a")
+    output = Output("https://x.example/1.png", "image", "outputs/1.png", sha256_of(text), 6)
+    studio.change("a:poster", outputs=(output,))
+    assert studio.build("a:file") == "image is GIF: use PNG or JPEG"
 
 
 def test_a_job_without_references_is_not_checked_again(studio: Studio) -> None:

@@ -16,6 +16,7 @@ from request_edits import EDITS, WRONG_FILES
 from request_mutants import mutants
 from request_strategies import BASES, Request, as_sent, save_pictures
 from request_yaml import written
+from sent_bodies import as_json
 from spec_projects import CATALOG, load
 
 from kirin_batch.bodies import RequestBuilder
@@ -73,7 +74,7 @@ def bodies(root: Path, specs: Specs) -> list[tuple[str, Request]]:
     async def build() -> list[tuple[str, Any]]:
         return [(job.model, await builder.build(job, job.external_task_id)) for job in specs.jobs.values()]
 
-    return asyncio.run(build())
+    return [(model, as_json(params)) for model, params in asyncio.run(build())]
 
 
 def hold_that_it_passes(root: Path, model: str, request: Request, seed: int) -> None:

@@ -21,7 +21,7 @@ from kirin_batch.gateway.answers import (
     Resumption,
     Writer,
 )
-from kirin_batch.gateway.proxy import proxy_for
+from kirin_batch.gateway.proxy import Proxy, proxy_for
 from kirin_batch.gateway.ranges import Stretch, read_rest, read_whole, rest_headers
 from kirin_batch.gateway.wall import BAD_ADDRESS, FAULTS, words_for
 
@@ -54,6 +54,7 @@ class Downloads:
     def __init__(self, *, silence_seconds: float, clock: Clock, most_bytes: int = MOST_BYTES) -> None:
         self._clock = clock
         self._most_bytes = most_bytes
+        self._proxies: dict[tuple[str, str | None], Proxy] = {}
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -82,39 +83,59 @@ class Downloads:
         What `write` and `restart` raise reaches the caller as it is.
         """
         begin = self._clock.monotonic()
-        begun = resumption.begun if resumption else None
+        response = fetched = None
         try:
-            response = await self._open(url, begun)
+            response = await self._open(url, resumption.begun if resumption else None)
+            fetched = await self._receive(response, write, resumption)
+        finally:  # a download that is broken off is logged too
+            if logger.isEnabledFor(logging.DEBUG):
+                seconds = round(self._clock.monotonic() - begin, 3)
+                logger.debug("request", extra={"fields": {**_facts(url, response, fetched), "seconds": seconds}})
+        return fetched
+
+    async def _open(self, url: str, begun: Begun | None) -> aiohttp.ClientResponse | Rejected | Interrupted:
+        try:
+            address = _address(url)
+            proxy = await self._proxy_for(address)
+            return await self._session.get(
+                address,
+                headers=rest_headers(begun),
+                max_redirects=_REDIRECTS,
+                proxy=proxy.url,
+                proxy_headers=proxy.headers,
+            )
         except BAD_ADDRESS as error:
             return Rejected(f"the result's address leads nowhere: {error}")
         except aiohttp.TooManyRedirects:
             return Rejected(f"more than {_REDIRECTS} redirects")
         except FAULTS as error:
             return Interrupted(words_for(error), begun)
+
+    async def _receive(
+        self,
+        response: aiohttp.ClientResponse | Rejected | Interrupted,
+        write: Writer,
+        resumption: Resumption | None,
+    ) -> Fetched:
+        if not isinstance(response, aiohttp.ClientResponse):
+            return response
         async with response:
             reach(FaultPoint.DOWNLOAD_BEGUN)
-            judged = _judged(response, self._most_bytes, begun)
-            if isinstance(judged, Stretch):
-                if resumption and judged.start == 0 and (restarted := resumption.restart()):
-                    await restarted
-                fetched = await self._stream(response, write, judged)
-            else:
-                fetched = judged
-        seconds = self._clock.monotonic() - begin
-        logger.debug("GET %s%s %d %.3f s", response.url.host, response.url.raw_path, response.status, seconds)
-        return fetched
+            judged = _judged(response, self._most_bytes, resumption.begun if resumption else None)
+            if not isinstance(judged, Stretch):
+                return judged
+            if resumption and judged.start == 0 and (restarted := resumption.restart()):
+                await restarted
+            return await self._stream(response, write, judged)
 
-    async def _open(self, url: str, begun: Begun | None) -> aiohttp.ClientResponse:
-        address = _address(url)
-        # Off the event loop, because asking whether a proxy is bypassed may ask DNS on some systems.
-        proxy = await asyncio.to_thread(proxy_for, url)
-        return await self._session.get(
-            address,
-            headers=rest_headers(begun),
-            max_redirects=_REDIRECTS,
-            proxy=proxy.url,
-            proxy_headers=proxy.headers,
-        )
+    async def _proxy_for(self, address: URL) -> Proxy:
+        """The proxy for a host, found once: the environment is long, and stays as it is."""
+        host = (address.scheme, address.raw_host)
+        proxy = self._proxies.get(host)
+        if proxy is None:
+            # Off the event loop, because asking whether a proxy is bypassed may ask DNS on some systems.
+            proxy = self._proxies[host] = await asyncio.to_thread(proxy_for, str(address))
+        return proxy
 
     async def _stream(self, response: aiohttp.ClientResponse, write: Writer, stretch: Stretch) -> Fetched:
         """Write all of it. The HTTP library raises where less comes than Content-Length or the last chunk told."""
@@ -131,6 +152,22 @@ class Downloads:
                 return _too_large(self._most_bytes)
             if written := write(chunk):
                 await written
+
+
+def _facts(
+    url: str, response: aiohttp.ClientResponse | Rejected | Interrupted | None, fetched: Fetched | None
+) -> dict[str, object]:
+    """What a log tells of a download; a query holds a signature, and stays out."""
+    facts: dict[str, object] = {"method": "GET", "url": url.partition("?")[0]}
+    if isinstance(response, aiohttp.ClientResponse):
+        facts |= {"url": str(response.url.with_query(None)), "status": response.status}
+    match fetched:
+        case Received(size_bytes=size):
+            return {**facts, "bytes": size}
+        case None:
+            return {**facts, "fault": "broken off"}
+        case _:
+            return {**facts, "fault": fetched.reason}
 
 
 def _address(url: str) -> URL:

@@ -12,17 +12,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from kirin_batch.clock import Clock
-from kirin_batch.disk import PART_SUFFIX, fsync_folder, make_folders
+from kirin_batch.disk import PART_SUFFIX, flush_folder
 from kirin_batch.errors import KirinError
 from kirin_batch.fault_points import FaultPoint, reach
 from kirin_batch.gateway.answers import (
     Begun,
     Fetched,
     Gateway,
-    Gone,
     Interrupted,
     Received,
-    Rejected,
     Result,
     Resumption,
 )
@@ -65,75 +63,90 @@ class Downloader:
 
     async def collect(self, job: Job, results: Sequence[Result]) -> tuple[Output, ...] | Missed:
         """All results as complete files in the gateway's order, or why not; KirinError where the disk refuses."""
-        parts: list[Part] = []
+        delivery = _Delivery(self._root, job, results, self._is_recorded)
         try:
-            for index, result in enumerate(results, 1):
-                part = await self._download(job, index, result)
-                if isinstance(part, Missed):
-                    return part
-                parts.append(part)
-            return await asyncio.to_thread(self._publish, job, parts, results)
+            missed = await self._bring(job, results, delivery)
         except OSError as error:
             raise KirinError(f"the results of {job.id} cannot be written: {error}") from error
         finally:
-            for part in parts:
-                part.path.unlink(missing_ok=True)
+            for sink in delivery.sinks:
+                sink.discard()
+        return missed or delivery.outputs
 
-    async def _download(self, job: Job, index: int, result: Result) -> Part | Missed:
-        path = self._root / output_path(job.output_stem, index=index, ext="")
-        sink = Sink(path.with_name(f".{path.name}.{self._mark}{PART_SUFFIX}"))
-        try:
-            fetched = await self._fetch(result.url, sink)
-            match fetched:
-                case Interrupted(reason):
-                    return Missed(reason)
-                case Gone(reason) | Rejected(reason):
-                    return Missed(reason, is_gone=True)
-                case Received():
-                    return sink.finish(job, result)
-        finally:
-            sink.discard()
+    async def _bring(self, job: Job, results: Sequence[Result], delivery: "_Delivery") -> Missed | None:
+        for index, result in enumerate(results, 1):
+            path = self._root / output_path(job.output_stem, index=index, ext="")
+            delivery.sinks.append(Sink(path.with_name(f".{path.name}.{self._mark}{PART_SUFFIX}")))
+            if missed := await self._fetch(result.url, delivery):
+                return missed
+        return None
 
-    async def _fetch(self, url: str, sink: Sink) -> Fetched:
+    async def _fetch(self, url: str, delivery: "_Delivery") -> Missed | None:
         """Try until nothing more comes; the size limit of a download bounds how often something does."""
         begun, most_bytes, tries, reason = None, 0, 0, ""
         pauses = iter(_PAUSES)
         while (pause := next(pauses, None)) is not None:
             await self._clock.sleep(pause)
             async with self._turns:
-                fetched = await self._try(url, sink, begun)
+                fetched = await self._try(url, delivery.sinks[-1], begun)
+                if isinstance(fetched, Received):
+                    return await asyncio.to_thread(delivery.keep_last)  # in its turn, which bounds what is in memory
             if not isinstance(fetched, Interrupted):
-                return fetched
+                return Missed(fetched.reason, is_gone=True)
             begun, reason, tries = fetched.begun, fetched.reason, tries + 1
             # More than ever was there: what is lost and comes again, and again, is no progress.
             kept_bytes = begun.size_bytes if begun else 0
             if kept_bytes >= most_bytes + _PROGRESS_BYTES:
                 pauses = iter(_PAUSES)
             most_bytes = max(most_bytes, kept_bytes)
-        return Interrupted(f"a download broke off {tries} times: {reason}")
+        return Missed(f"a download broke off {tries} times: {reason}")
 
     async def _try(self, url: str, sink: Sink, begun: Begun | None) -> Fetched:
-        await asyncio.to_thread(make_folders, sink.path.parent)
-        with sink.open(is_kept=begun is not None):
-            resumption = Resumption(begun, sink.restart) if begun else None
-            fetched = await self._gateway.download(url, sink.write, resumption=resumption)
-            if isinstance(fetched, Received):
-                await asyncio.to_thread(sink.flush)
-            return fetched
+        resumption = Resumption(begun, sink.restart) if begun else None
+        fetched = await self._gateway.download(url, sink.write, resumption=resumption)
+        if isinstance(fetched, Interrupted):
+            await sink.pause(is_kept=fetched.begun is not None)
+        return fetched
 
-    def _publish(self, job: Job, parts: Sequence[Part], results: Sequence[Result]) -> tuple[Output, ...]:
-        names = [output_path(job.output_stem, index=index, ext=part.ext) for index, part in enumerate(parts, 1)]
+
+class _Delivery:
+    """The results of one task on their way to their names: all of them or none."""
+
+    def __init__(self, root: Path, job: Job, results: Sequence[Result], is_recorded: IsRecorded) -> None:
+        self._root = root
+        self._job = job
+        self._results = results
+        self._is_recorded = is_recorded
+        self._parts: list[Part] = []
+        self.sinks: list[Sink] = []
+        self.outputs: tuple[Output, ...] = ()
+
+    def keep_last(self) -> Missed | None:
+        """Put the result of the last sink on the device; where it is the last one, all under their names. In a thread,
+        which does so in one go. Raises OSError.
+        """
+        part = self.sinks[-1].finish(self._job, self._results[len(self._parts)])
+        if isinstance(part, Missed):
+            return part
+        self._parts.append(part)
+        if len(self._parts) == len(self._results):
+            self.outputs = self._publish()
+        return None
+
+    def _publish(self) -> tuple[Output, ...]:
+        stem, parts = self._job.output_stem, self._parts
+        names = [output_path(stem, index=index, ext=part.ext) for index, part in enumerate(parts, 1)]
         for name, part in zip(names, parts, strict=True):
             keep_copy(self._root, name, successor=part.sha256, is_recorded=self._is_recorded)
-        for name, part in zip(names, parts, strict=True):
-            part.path.replace(self._root / name)
+        for name, sink in zip(names, self.sinks, strict=True):
+            sink.place(self._root / name)
             reach(FaultPoint.RESULT_RENAMED)
         for folder in {(self._root / name).parent for name in names}:
-            fsync_folder(folder)
+            flush_folder(folder)
         reach(FaultPoint.RESULTS_KEPT)
         return tuple(
             Output(url=result.url, type=result.type, path=name, sha256=part.sha256, bytes=part.size_bytes)
-            for name, part, result in zip(names, parts, results, strict=True)
+            for name, part, result in zip(names, parts, self._results, strict=True)
         )
 
 

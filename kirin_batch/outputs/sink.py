@@ -1,20 +1,28 @@
-"""The file that one result is written to, beside its place: whole and flushed, or gone. Knows no network."""
+"""The file that one result is written to, beside its place: whole and flushed, or gone. Knows no network.
+
+Bytes wait in memory until there are HELD_BYTES of them, so that a small result costs one trip to a thread, which makes
+its folder, writes, hashes and flushes it; a large one is written piece by piece.
+"""
 
 import asyncio
 import hashlib
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
+from kirin_batch.disk import make_folders
 from kirin_batch.fault_points import FaultPoint, reach
 from kirin_batch.gateway.answers import Result
 from kirin_batch.jobs import Job
 from kirin_batch.outputs.media import HEAD_BYTES, recognise
 from kirin_batch.scheduler.outcome import Missed
 
-__all__ = ["Part", "Sink"]
+__all__ = ["HELD_BYTES", "Part", "Sink"]
+
+HELD_BYTES = 256 * 1024
+"""So many bytes wait in memory at most, and the piece that came last."""
 
 _MEDIA_TYPES = frozenset({"image", "video"})  # results beside a text are whatever they are told to be
 
@@ -23,7 +31,6 @@ _MEDIA_TYPES = frozenset({"image", "video"})  # results beside a text are whatev
 class Part:
     """A result that is complete on disk, not yet under its name."""
 
-    path: Path
     ext: str
     sha256: str
     size_bytes: int
@@ -34,60 +41,87 @@ class Sink:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._is_finished = False
+        self._file: BinaryIO | None = None
+        self._is_dropped = False
+        self._is_on_disk = False
         self._forget()
 
     def _forget(self) -> None:
         self._hash = hashlib.sha256()
         self._head = b""
-        self._size_bytes = 0
+        self._held: list[bytes] = []
+        self._held_bytes = 0
+        self._written_bytes = 0
 
-    @contextmanager
-    def open(self, *, is_kept: bool) -> Iterator[None]:
-        """Hold the file open for a try that goes on where the last one ended (`is_kept`), or begins anew."""
-        if not is_kept:
-            self._forget()
-        with self.path.open("ab" if is_kept else "wb") as self._file:
-            yield
-
-    async def write(self, chunk: bytes) -> None:
-        """Append the next bytes."""
-        await asyncio.to_thread(self._take, chunk)
-
-    def _take(self, chunk: bytes) -> None:
+    def write(self, chunk: bytes) -> Awaitable[None] | None:
+        """Take the next bytes."""
         if len(self._head) < HEAD_BYTES:
             self._head = (self._head + chunk)[:HEAD_BYTES]
-        self._hash.update(chunk)
-        self._file.write(chunk)
-        self._file.flush()
-        self._size_bytes += len(chunk)
-        reach(FaultPoint.PIECE_WRITTEN)
+        self._held.append(chunk)
+        self._held_bytes += len(chunk)
+        return asyncio.to_thread(self._spill) if self._held_bytes >= HELD_BYTES else None
 
-    async def restart(self) -> None:
-        """Drop what is written: what comes next is the beginning."""
-        await asyncio.to_thread(self._empty)
-
-    def _empty(self) -> None:
+    def restart(self) -> None:
+        """Drop what came so far: what comes next is the beginning."""
+        self._close()
         self._forget()
-        self._file.truncate(0)
 
-    def flush(self) -> None:
-        """Put the whole of it on the device."""
-        os.fsync(self._file.fileno())
-        reach(FaultPoint.RESULT_FLUSHED)
+    async def pause(self, *, is_kept: bool) -> None:
+        """A try has ended and another may follow: it goes on where this one ended (`is_kept`), or begins anew."""
+        if is_kept:
+            await asyncio.to_thread(self._spill)  # between tries, nothing is held in memory
+            self._close()
+        else:
+            self.restart()
 
     def finish(self, job: Job, result: Result) -> Part | Missed:
-        """Keep the file, if it is what it should be."""
+        """Put all of it on the device, if it is what it should be; in a thread. Raises OSError."""
         media = recognise(self._head)
         served = media.type if media else "neither image nor film"
         if media is None or served != result.type:
             return Missed(f"what was served as {result.type} is {served}", is_gone=True)
         if job.result_type in _MEDIA_TYPES and served != job.result_type:
             return Missed(f"{job.model} makes {job.result_type}, and what was served is {served}", is_gone=True)
-        self._is_finished = True
-        return Part(self.path, media.ext, self._hash.hexdigest(), self._size_bytes)
+        with self._open() as file:
+            self._append(file)
+            os.fsync(file.fileno())
+        reach(FaultPoint.RESULT_FLUSHED)
+        return Part(media.ext, self._hash.hexdigest(), self._written_bytes)
+
+    def _spill(self) -> None:
+        self._append(self._open())
+
+    def _append(self, file: BinaryIO) -> None:
+        if self._held:
+            data = b"".join(self._held)
+            self._held, self._held_bytes = [], 0
+            self._hash.update(data)
+            file.write(data)
+            file.flush()
+            self._written_bytes += len(data)
+            reach(FaultPoint.PIECE_WRITTEN)
+
+    def _open(self) -> BinaryIO:
+        if self._file is None or self._file.closed:
+            make_folders(self.path.parent)
+            self._is_on_disk = True
+            self._file = self.path.open("ab" if self._written_bytes else "wb")
+        if self._is_dropped:  # meanwhile, by one who was cancelled and could not wait: nobody hears of what follows
+            self.discard()
+        return self._file
+
+    def _close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def place(self, target: Path) -> None:
+        """Give the finished file its name."""
+        self.path.replace(target)
+        self._is_on_disk = False
 
     def discard(self) -> None:
-        """Remove the file unless it is finished."""
-        if not self._is_finished:
+        """Remove the file unless it has its name; a thread that is still at it removes what it makes."""
+        self._is_dropped = True
+        self._close()
+        if self._is_on_disk:
             self.path.unlink(missing_ok=True)

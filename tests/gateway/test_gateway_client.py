@@ -4,6 +4,7 @@ import asyncio
 import gc
 import json
 import logging
+import time
 from collections.abc import Mapping
 
 import pytest
@@ -203,8 +204,10 @@ def test_a_request_is_logged_without_headers_and_body(caplog: pytest.LogCaptureF
     with caplog.at_level(logging.DEBUG, logger="kirin_batch.gateway"):
         created(TASK)
         created(Break.RESET)
-    lines = [record.getMessage().rsplit(" ", 2)[0] for record in caplog.records if record.name.startswith("kirin")]
-    assert lines == ["POST /model/v1/generation 200", "POST /model/v1/generation unknown"]
+    first, second = (vars(record)["fields"] for record in caplog.records if record.name.startswith("kirin"))
+    assert (first["method"], first["path"], first["status"]) == ("POST", "/model/v1/generation", 200)
+    assert first.keys() == {"method", "path", "status", "bytes_sent", "bytes_received", "seconds"}
+    assert second["fault"] == "the connection broke: [Errno 104] Connection reset by peer"
 
 
 def test_cookies_are_not_kept() -> None:
@@ -243,16 +246,35 @@ def test_waiting_for_a_connection_does_not_count_as_no_answer() -> None:
 
 
 def test_creates_and_queries_keep_the_pace_together() -> None:
-    async def scenario() -> list[float]:
-        clock = FakeClock()
-        settings = settings_for("http://127.0.0.1:9", requests_per_second=4.0)
-        async with HttpGateway(settings, clock=clock) as gateway:
-            await gateway.query("t")
-            await gateway.create("m", {})
-            await gateway.query("t")
-        return clock.slept
+    async def scenario() -> float:
+        async with serve(TASK) as wire, HttpGateway(settings_for(wire, requests_per_second=25.0)) as gateway:
+            begin = time.monotonic()
+            async with asyncio.TaskGroup() as group:
+                for _ in range(2):
+                    group.create_task(gateway.query("t"))
+                    group.create_task(gateway.create("m", {}))
+            return time.monotonic() - begin
 
-    assert asyncio.run(scenario()) == [0.25, 0.25]
+    assert asyncio.run(scenario()) > 0.119  # three intervals: the limiter goes by the event loop's own time
+
+
+@pytest.mark.parametrize(
+    ("told", "slept"),
+    [
+        (answer(429, {"code": 1302, "message": "too fast"}, Retry_After="7"), [7.0]),
+        (answer(429, {"code": 1302, "message": "too fast"}), []),
+        (answer(429, {"code": 1303, "message": "parallel task over limit"}, Retry_After="7"), []),
+        (answer(503, b"", Retry_After="7"), []),
+    ],
+)
+def test_too_fast_holds_all_requests_back_for_as_long_as_is_asked(told: bytes, slept: list[float]) -> None:
+    async def scenario() -> tuple[list[float], Answer]:
+        clock = FakeClock()
+        async with serve(told, TASK) as wire, HttpGateway(settings_for(wire), clock=clock) as gateway:
+            await gateway.create("m", {})
+            return clock.slept, await gateway.query("t")
+
+    assert asyncio.run(scenario()) == (slept, Running("t"))
 
 
 def test_downloads_go_without_the_key_through_the_same_gateway() -> None:

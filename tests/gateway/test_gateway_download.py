@@ -174,5 +174,23 @@ def test_what_the_writer_raises_reaches_the_caller() -> None:
 def test_a_download_is_logged_without_its_signature(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.DEBUG, logger="kirin_batch.gateway"):
         fetched(answer(200, b"film"))
-    lines = [record.getMessage() for record in caplog.records if record.name.startswith("kirin")]
-    assert lines == ["GET 127.0.0.1/a%20b.mp4 200 0.000 s"]
+        fetched(answer(403))
+    told = [vars(record)["fields"] for record in caplog.records if record.name.startswith("kirin")]
+    assert [(facts["status"], facts.get("bytes"), facts.get("fault")) for facts in told] == [
+        (200, 4, None),
+        (403, None, "HTTP 403"),
+    ]
+    assert all(facts["url"].startswith("http://127.0.0.1:") for facts in told)
+    assert all(facts["url"].endswith("/a%20b.mp4") for facts in told)
+
+
+def test_the_proxy_of_a_host_is_looked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario() -> list[list[str]]:
+        downloads = Downloads(silence_seconds=5.0, clock=FakeClock())
+        async with serve(answer(200, b"film")) as first, serve(answer(200, b"film")) as second, downloads:
+            for proxy, host in ((first, "a"), (second, "a"), (second, "b")):
+                monkeypatch.setenv("http_proxy", proxy.url)
+                await downloads.download(f"http://{host}.test/film", bytearray().extend)
+            return [[sent.headers["host"] for sent in wire.requests] for wire in (first, second)]
+
+    assert asyncio.run(scenario()) == [["a.test", "a.test"], ["b.test"]]
