@@ -6,6 +6,7 @@ Knows nothing of the rest of the package.
 import asyncio
 import time
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Protocol
 
 __all__ = ["Clock", "SystemClock", "timestamp"]
@@ -42,4 +43,10 @@ class SystemClock:
 
 def timestamp(clock: Clock) -> str:
     """Write the present moment as RFC 3339 in UTC, to the second: `2026-01-02T03:04:05Z`."""
-    return clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")
+    return _written(clock.now().replace(microsecond=0))
+
+
+@lru_cache(maxsize=8)
+def _written(second: datetime) -> str:
+    """Many records are of one second: they share its text."""
+    return second.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -12,7 +12,7 @@ from enum import StrEnum
 from kirin_batch.error_codes import is_content_refusal, is_transient
 from kirin_batch.identity import external_task_id
 from kirin_batch.jobs import Job
-from kirin_batch.prices import Estimates
+from kirin_batch.prices import Estimates, Source
 from kirin_batch.records import Output, Record, Status
 
 __all__ = ["SENDING", "WORK", "Action", "Plan", "PlanOptions", "PlannedJob", "make_plan", "pick"]
@@ -39,6 +39,7 @@ SENDING = frozenset({Action.CREATE, Action.RETRY})
 WORK = SENDING | {Action.RESUME, Action.FETCH, Action.MOVE}
 """Actions that leave something else behind than they found."""
 
+_PRICED = SENDING | {Action.RESUME, Action.UNKNOWN}  # what is in flight has an estimate, because a budget counts it
 _STUCK = frozenset({Action.FAILED, Action.UNKNOWN, Action.BLOCKED})
 
 
@@ -48,7 +49,8 @@ class PlannedJob:
 
     `record` is where the run starts from (None: nothing is known of a task), `attempt` and `external_task_id` are those
     of the task that the action is about. `moved_from` is the id under which the record stands in the lockfile,
-    `taken_from` the id of another job, whose history the record's task is taken from.
+    `taken_from` the id of another job, whose history the record's task is taken from. `estimated_cost` is None where
+    nothing is sent, and where no price is known: then there is no `estimate_source` either.
     """
 
     job: str
@@ -62,13 +64,15 @@ class PlannedJob:
     moved_from: str | None = None
     taken_from: str | None = None
     estimated_cost: Decimal | None = None
+    estimate_source: Source | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Jobs in the order of the specs, orphans last."""
+    """Jobs in the order of the specs, orphans last. `dearest`: USD of the dearest task that is known, or expected."""
 
     jobs: tuple[PlannedJob, ...]
+    dearest: Decimal | None = None
 
     def count(self) -> dict[str, int]:
         """How many jobs each action has, in the order of `Action`, without zeros."""
@@ -77,10 +81,17 @@ class Plan:
 
     @property
     def estimated_cost(self) -> Decimal | None:
-        """USD of all that would be created; None where a part of it cannot be told."""
+        """USD of all that would be created, a job of unknown price as the dearest known; None where none is known."""
         costs = [planned.estimated_cost for planned in self.jobs if planned.action in SENDING]
         known = [cost for cost in costs if cost is not None]
-        return sum(known, Decimal(0)) if len(known) == len(costs) else None
+        if self.dearest is None and self.unpriced:
+            return None
+        return sum(known, Decimal(0)) + self.unpriced * (self.dearest or 0)
+
+    @property
+    def unpriced(self) -> int:
+        """How many jobs would be created of whose price nothing is known."""
+        return sum(planned.action in SENDING and planned.estimated_cost is None for planned in self.jobs)
 
     @property
     def has_work(self) -> bool:
@@ -90,12 +101,17 @@ class Plan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanOptions:
-    """What the user and kirin.yaml decide: `retries` after transient failures, and what to send again on demand."""
+    """What the user and kirin.yaml decide: `retries` after transient failures, what to send again on demand, and which
+    jobs are `excluded`: what needs their results must have them already. `takes_made_up`: whether prices of a sandbox
+    may be told where no other is known.
+    """
 
     namespace: str = ""
     retries: int = 1
     retry_failed: bool = False
     resend: Container[str] = ()
+    excluded: Container[str] = ()
+    takes_made_up: bool = False
     download: bool = True
 
 
@@ -109,8 +125,6 @@ def make_plan(
 ) -> Plan:
     """The plan for `jobs`, which stand in the order of their dependencies.
 
-    What would be sent has an estimate, and so has what is in flight, because a budget counts it.
-
     `is_present` tells whether a result is on disk as it was recorded. Records of jobs that no spec has are orphans,
     but for those that a job of the same digest takes along (a rename).
     """
@@ -119,15 +133,37 @@ def make_plan(
     planned: dict[str, PlannedJob] = {}
     for job in jobs.values():
         decision = planner.decide(job)
-        stuck = [need for need in job.needs if planned[need].action in _STUCK]
-        if stuck and decision.action in SENDING:
-            decision = replace(decision, action=Action.BLOCKED, reason=f"it needs {stuck[0]}, which has no result")
-        if decision.action in SENDING | {Action.RESUME, Action.UNKNOWN}:
-            decision = replace(decision, estimated_cost=estimates.of(job))
-        planned[job.id] = decision
+        reason = _find_block(job, planned, options.excluded) if decision.action in SENDING else None
+        if reason:
+            decision = replace(decision, action=Action.BLOCKED, reason=reason)
+        planned[job.id] = _price(decision, job, estimates)
     taken = {decision.moved_from for decision in planned.values()}
     orphans = [_orphan(record) for id_, record in sorted(records.items()) if id_ not in jobs and id_ not in taken]
-    return Plan((*planned.values(), *orphans))
+    return Plan((*planned.values(), *orphans), _dearest(planned.values(), estimates))
+
+
+def _dearest(planned: Iterable[PlannedJob], estimates: Estimates) -> Decimal | None:
+    """What a job of unknown price counts as; not looked for where nothing is to be paid."""
+    costs = [decision.estimated_cost for decision in planned if decision.action in _PRICED]
+    known = [cost for cost in (*costs, estimates.dearest if costs else None) if cost is not None]
+    return max(known, default=None)
+
+
+def _find_block(job: Job, planned: Mapping[str, PlannedJob], excluded: Container[str]) -> str | None:
+    """Why a job cannot be sent, if so: what it needs, which stands before it in `planned`, will have no result."""
+    for need in job.needs:
+        if planned[need].action in _STUCK:
+            return f"it needs {need}, which has no result"
+        if need in excluded and planned[need].action not in {Action.NONE, Action.FETCH}:
+            return f"it needs {need}, which is excluded"
+    return None
+
+
+def _price(decision: PlannedJob, job: Job, estimates: Estimates) -> PlannedJob:
+    estimate = estimates.of(job) if decision.action in _PRICED else None
+    if estimate is None:
+        return decision
+    return replace(decision, estimated_cost=estimate.cost, estimate_source=estimate.source)
 
 
 def _find_moves(jobs: Mapping[str, Job], records: Mapping[str, Record]) -> dict[str, Record]:
@@ -351,4 +387,4 @@ def _best(tasks: Iterable[Record], digest: str) -> Record:
 def pick(plan: Plan, jobs: Iterable[str]) -> Plan:
     """The plan for some jobs alone; orphans stay out."""
     wanted = set(jobs)
-    return Plan(tuple(planned for planned in plan.jobs if planned.job in wanted))
+    return Plan(tuple(planned for planned in plan.jobs if planned.job in wanted), plan.dearest)

@@ -71,7 +71,7 @@ class Project:
 
     @property
     def state(self) -> Path:
-        """The folder of manifest, journal and run lock, which git ignores."""
+        """The folder of manifest, journal, run lock and what was learned, which git ignores."""
         return self.root / ".kirin"
 
     @property
@@ -83,6 +83,11 @@ class Project:
     def manifest(self) -> Path:
         """Every job, resolved and fingerprinted."""
         return self.state / "manifest.json"
+
+    @property
+    def latencies(self) -> Path:
+        """How long tasks took so far."""
+        return self.state / "latencies.json"
 
     def make_state_folder(self) -> None:
         """Make `.kirin/`, which ignores itself. Raises KirinError where it cannot."""

@@ -30,13 +30,15 @@ from kirin_batch.gateway.answers import (
 from kirin_batch.jobs import Job
 from kirin_batch.plan import Plan, PlannedJob
 from kirin_batch.records import Output, Record
-from kirin_batch.scheduler.life import Rules, Surroundings, TaskLife
-from kirin_batch.scheduler.observer import Stage
+from kirin_batch.scheduler.learned import Latencies
+from kirin_batch.scheduler.life import Pause, TaskLife
+from kirin_batch.scheduler.observer import Measures, Stage
 from kirin_batch.scheduler.outcome import Missed, Outcome
 from kirin_batch.scheduler.pacing import PollPolicy
 from kirin_batch.scheduler.patience import Patience
 from kirin_batch.scheduler.scheduler import Limits, Scheduler
 from kirin_batch.scheduler.slots import Slots
+from kirin_batch.scheduler.surroundings import Rules, Surroundings
 
 __all__ = ["Lost", "Memory", "Script", "ScriptedGateway", "Shelf", "Watcher", "World", "done"]
 
@@ -186,20 +188,29 @@ class Shelf:
 
 @dataclass(slots=True)
 class Watcher:
-    """The observer: remembers all it is told."""
+    """The observer: remembers all it is told, and where the run stood at each step."""
 
     stages: list[tuple[str, Stage, str]] = field(default_factory=list)
-    slots: list[Mapping[str, tuple[int, int]]] = field(default_factory=list)
+    measures: list[Measures] = field(default_factory=list)
+    measure: Callable[[], Measures] | None = None
 
-    def began(self, jobs: int, *, working: int) -> None:
+    def began(self, jobs: int, *, working: int, measure: Callable[[], Measures]) -> None:
         assert jobs >= working
+        self.measure = measure
 
     def stepped(self, job: Job, stage: Stage, detail: str) -> None:
         self.stages.append((job.id, stage, detail))
+        if self.measure:
+            self.measures.append(self.measure())
 
-    def measured(self, slots: Mapping[str, tuple[int, int]], spent: Decimal) -> None:
-        assert spent >= 0
-        self.slots.append(slots)
+    @property
+    def slots(self) -> list[Mapping[str, tuple[int, int]]]:
+        """Slots in use and allowed, by kind: at each step, and now."""
+        measures = [*self.measures, *([self.measure()] if self.measure else [])]
+        return [
+            {kind: (of_kind.slots_in_use, of_kind.slot_limit) for kind, of_kind in each.kinds.items()}
+            for each in measures
+        ]
 
 
 class World:
@@ -214,7 +225,7 @@ class World:
         self.watcher = Watcher()
         self.cannot_build = ""
         self.rules = Rules(poll=PollPolicy(), timeouts={"image": 900.0, "video": 3600.0})
-        self.slots = Slots({"image": 10, "video": 5})
+        self.slots = Slots({"image": 10, "video": 5}, self.clock)
 
     async def build(self, job: Job, external_id: str) -> dict[str, Any] | str:
         return self.cannot_build or {**job.params, "external_task_id": external_id}
@@ -229,10 +240,14 @@ class World:
             observer=self.watcher,
             rules=self.rules,
             build_params=self.build,
-            task_began=lambda _job: self.acts.append("began"),
-            task_ended=lambda _job: self.acts.append("ended"),
+            latencies=Latencies(),
+            worth_of=lambda _job: 0.0,
         )
-        return await TaskLife(job, planned, around).live()
+        life = TaskLife(job, planned, around)
+        while isinstance(found := await life.step(), Pause):
+            self.acts.append(f"pause for {found.need.name.lower()}")
+            await self.clock.sleep(max(found.seconds, self.slots.opens_at(job.kind) - self.clock.seconds))
+        return found
 
     def scheduler(self, limits: Limits | None = None) -> Scheduler:
         """A scheduler of this world's parts."""

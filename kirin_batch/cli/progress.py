@@ -1,19 +1,17 @@
 """What people see on stderr while a run works: a display that moves on a terminal, elsewhere a line now and then."""
 
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from decimal import Decimal
 
 import click
 
-from kirin_batch.cli.money import usd
+from kirin_batch.cli.progress_text import beginning, plain_line, stage_words
 from kirin_batch.cli.shared import Shared
 from kirin_batch.clock import Clock, SystemClock
 from kirin_batch.jobs import Job
-from kirin_batch.scheduler.observer import Observer, Silent, Stage
+from kirin_batch.scheduler.observer import Measures, Observer, Silent, Stage
 
-__all__ = ["beginning", "open_display", "stage_words"]
+__all__ = ["open_display"]
 
 _PLAIN_SECONDS = 10.0
 _TOLD = frozenset({Stage.FAILED, Stage.UNKNOWN, Stage.LEFT, Stage.RETRYING})
@@ -34,30 +32,18 @@ def open_display(shared: Shared, *, clock: Clock | None = None) -> Iterator[Obse
         yield _PlainDisplay(clock or SystemClock(), tells_all=shared.verbose)
 
 
-def beginning(jobs: int, working: int) -> str:
-    """How a run begins, in words."""
-    return f"{working} of {jobs} {'job has' if jobs == 1 else 'jobs have'} something to do"
-
-
-def stage_words(stage: Stage) -> str:
-    """A stage in words for people: what is left may be in flight, or not begun."""
-    return "left for the next run" if stage is Stage.LEFT else str(stage)
-
-
 class _PlainDisplay:
     """A line for what went wrong at once, and a line of counts now and then."""
 
     def __init__(self, clock: Clock, *, tells_all: bool) -> None:
         self._clock = clock
         self._told = _TOLD | {Stage.COMPLETED} if tells_all else _TOLD
-        self._stages: dict[str, Stage] = {}
-        self._working = 0
-        self._spent = Decimal(0)
+        self._measure: Callable[[], Measures] | None = None
         self._last = clock.monotonic()
 
-    def began(self, jobs: int, *, working: int) -> None:
+    def began(self, jobs: int, *, working: int, measure: Callable[[], Measures]) -> None:
         """See Observer."""
-        self._working = working
+        self._measure = measure
         if working:
             click.echo(beginning(jobs, working), err=True)
 
@@ -65,18 +51,6 @@ class _PlainDisplay:
         """See Observer."""
         if stage in self._told:
             click.echo(f"{job.id}: {stage_words(stage)}{f': {detail}' if detail else ''}", err=True)
-        self._stages[job.id] = stage
-        if self._clock.monotonic() - self._last >= _PLAIN_SECONDS:
+        if self._measure and self._clock.monotonic() - self._last >= _PLAIN_SECONDS:
             self._last = self._clock.monotonic()
-            click.echo(self._counts(), err=True)
-
-    def measured(self, slots: Mapping[str, tuple[int, int]], spent: Decimal) -> None:
-        """See Observer."""
-        del slots
-        self._spent = spent
-
-    def _counts(self) -> str:
-        counts = Counter(self._stages.values())
-        told = [f"{counts[stage]} {stage_words(stage)}" for stage in Stage if counts[stage]]
-        waiting = self._working - len(self._stages)
-        return f"{', '.join([*told, *([f'{waiting} waiting'] if waiting else [])])}; {usd(self._spent)}"
+            click.echo(plain_line(self._measure()), err=True)

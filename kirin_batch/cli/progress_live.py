@@ -1,10 +1,12 @@
-"""The display of a run on a terminal: what ended last, the jobs at work, a bar, slots and money.
+"""The display of a run on a terminal: what ended last, the jobs at work, counts by kind, a bar, money and time.
 
-Lines are cut, never wrapped, and a job keeps its line while it works, so that nothing jumps.
+Lines are cut, never wrapped, and a job keeps its line while it works, so that nothing jumps. A thread draws; the event
+loop alone measures, because a run changes beneath it.
 """
 
+import asyncio
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Self
 
@@ -15,15 +17,16 @@ from rich.table import Table
 from rich.text import Text
 
 from kirin_batch.cli.money import usd
-from kirin_batch.cli.progress import beginning
+from kirin_batch.cli.progress_text import beginning, kind_lines, money_line, time_left
 from kirin_batch.jobs import Job
-from kirin_batch.scheduler.observer import Stage
+from kirin_batch.scheduler.observer import Measures, Stage
 
 __all__ = ["LiveDisplay", "shorten"]
 
 _EVENTS = 6
 _ACTIVE_ROWS = 10
 _OTHER_LINES = 5  # the bar, the facts, "and 3 more", the cursor's line, one to spare
+_LOOK_SECONDS = 0.25  # between two looks at where the run stands
 _STAGE_COLUMNS = max(len(stage) for stage in Stage)
 _DETAIL_COLUMNS = 4  # "100%"
 _GAP = 2
@@ -51,12 +54,10 @@ class LiveDisplay:
         )
         self._jobs = self._bar.add_task("jobs", total=0, visible=False)
         self._active: dict[str, tuple[Stage, str]] = {}
-        self._known: set[str] = set()
-        self._working = 0
         self._widest = 0
         self._events: deque[Text] = deque(maxlen=_EVENTS)
-        self._slots: Mapping[str, tuple[int, int]] = {}
-        self._spent = Decimal(0)
+        self._measures: Measures | None = None
+        self._next_look: asyncio.TimerHandle | None = None
         self._live = Live(console=self._console, refresh_per_second=8, get_renderable=self._draw, transient=True)
 
     def __enter__(self) -> Self:
@@ -64,29 +65,33 @@ class LiveDisplay:
         return self
 
     def __exit__(self, *_exc: object) -> None:
+        if self._next_look:
+            self._next_look.cancel()
         self._live.stop()
 
-    def began(self, jobs: int, *, working: int) -> None:
+    def began(self, jobs: int, *, working: int, measure: Callable[[], Measures]) -> None:
         """See Observer."""
-        self._working = working
+        if self._next_look:
+            self._next_look.cancel()  # of an earlier part of the run
         self._bar.update(self._jobs, total=working, visible=working > 0)
         self._events.append(Text(beginning(jobs, working), style="dim"))
+        self._look(asyncio.get_running_loop(), measure)
+
+    def _look(self, loop: asyncio.AbstractEventLoop, measure: Callable[[], Measures]) -> None:
+        self._measures = measure()
+        kinds = self._measures.kinds.values()
+        self._bar.update(self._jobs, completed=sum(kind.completed + kind.failed for kind in kinds))
+        self._next_look = loop.call_later(_LOOK_SECONDS, self._look, loop, measure)
 
     def stepped(self, job: Job, stage: Stage, detail: str) -> None:
         """See Observer."""
-        self._known.add(job.id)
         self._widest = max(self._widest, len(job.id))
         if stage in _MARKS:
             self._events.append(self._event(job, stage, detail))
         if stage in _ENDED:
             self._active.pop(job.id, None)
-            self._bar.advance(self._jobs)
         else:
             self._active[job.id] = (stage, detail)
-
-    def measured(self, slots: Mapping[str, tuple[int, int]], spent: Decimal) -> None:
-        """See Observer."""
-        self._slots, self._spent = slots, spent
 
     def _event(self, job: Job, stage: Stage, detail: str) -> Text:
         mark, style = _MARKS[stage]
@@ -95,13 +100,16 @@ class LiveDisplay:
         return Text.assemble((f"{mark} ", style), name, (f"  {told}" if told else "", "dim"))
 
     def _draw(self) -> RenderableType:
-        for event in self._events:
-            event.no_wrap, event.overflow = True, "ellipsis"
-        facts = Text("   ".join(self._facts()), style="dim", no_wrap=True, overflow="ellipsis")
-        return Group(*self._events, self._rows(), self._bar, facts)
+        measures, events = self._measures, tuple(self._events)  # as they are now: others change them meanwhile
+        kinds = list(kind_lines(measures, columns=self._console.width)) if measures else []
+        facts = self._facts(measures) if measures else []
+        lines = [Text(line) for line in kinds], [Text(line, style="dim") for line in facts]
+        for line in (*events, *lines[0], *lines[1]):
+            line.no_wrap, line.overflow = True, "ellipsis"
+        return Group(*events, self._rows(len(kinds) + len(facts)), *lines[0], self._bar, *lines[1])
 
-    def _rows(self) -> RenderableType:
-        room = max(1, min(_ACTIVE_ROWS, self._console.height - _EVENTS - _OTHER_LINES))
+    def _rows(self, lines_below: int) -> RenderableType:
+        room = max(1, min(_ACTIVE_ROWS, self._console.height - _EVENTS - _OTHER_LINES - lines_below))
         active = list(self._active.items())
         columns = max(12, self._console.width - _STAGE_COLUMNS - _DETAIL_COLUMNS - 3 * _GAP)
         rows = Table.grid(padding=(0, _GAP, 0, 0))
@@ -115,12 +123,13 @@ class LiveDisplay:
             rows.add_row(Text(f"{'':{_GAP}}and {len(active) - room} more", style="dim"))
         return rows
 
-    def _facts(self) -> Iterator[str]:
-        if self._slots:
-            yield "slots: " + ", ".join(f"{kind} {used}/{limit}" for kind, (used, limit) in self._slots.items())
-            yield f"spent: {usd(self._spent)}"
-        if waiting := self._working - len(self._known):
-            yield f"waiting: {waiting}"
+    def _facts(self, measures: Measures) -> list[str]:
+        """Money and time: in one line where it has room for them."""
+        facts = [money_line(measures)]
+        if measures.seconds_left is not None:
+            facts.append(time_left(measures.seconds_left))
+        line = "   ".join(facts)
+        return [line] if len(line) <= self._console.width else facts
 
 
 def shorten(text: str, columns: int) -> str:

@@ -4,16 +4,18 @@ import asyncio
 import os
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from decimal import Decimal, InvalidOperation
 from functools import partial
 from pathlib import Path
 
 import click
 
+from kirin_batch.cli.canary_text import Question, canaries_as_json, held_back_line
 from kirin_batch.cli.money import usd
-from kirin_batch.cli.progress import open_display
+from kirin_batch.cli.requests_text import dry_run_as_json, request_text, summary_line
 from kirin_batch.cli.rows_text import counts_line, row_line, rows_as_json
+from kirin_batch.cli.screen import Screen
 from kirin_batch.cli.shared import (
     ProjectCommand,
     Shared,
@@ -22,10 +24,19 @@ from kirin_batch.cli.shared import (
     paths_argument,
     selection_options,
 )
+from kirin_batch.commands.dry_run import DryRun
+from kirin_batch.commands.dry_run import dry_run as draw_requests
 from kirin_batch.commands.run import RunOptions, RunReport, run_project
 from kirin_batch.commands.workspace import Workspace
 from kirin_batch.errors import ExitCode
 from kirin_batch.records import Status
+
+try:
+    import uvloop
+except ImportError:  # the extra `fast` is not there
+    _new_event_loop: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop
+else:
+    _new_event_loop = uvloop.new_event_loop
 
 __all__ = ["command"]
 
@@ -33,8 +44,14 @@ _EPILOG = """\b
 Examples:
   kirin-batch run --sandbox
   kirin-batch run specs/launch.yaml --max-cost 5.00
-  kirin-batch run --retry-failed --job 'launch:*'
+  kirin-batch run --retry-failed --job 'launch:*' --exclude 'launch:clip*'
+  kirin-batch run --dry-run --format json | jq '.requests[].body'
+  kirin-batch run --canary 1 --max-cost 20
   kirin-batch run --locked --format json
+
+\b
+--canary sends a few first: the cheapest of each model, and what they need. The
+others go if all of these completed and, on a terminal, you say so.
 
 \b
 Exit codes: 0 all is done; 1 specs invalid, or some job failed; 2 usage;
@@ -65,6 +82,12 @@ class _Usd(click.ParamType[Decimal]):
 @click.option("--resend", multiple=True, metavar="JOB", help="Send an unknown job again; it may be paid twice.")
 @click.option("--max-cost", type=_Usd(), help="What this run may spend.")
 @click.option("--fail-fast", is_flag=True, help="Start nothing more after a failure.")
+@click.option("-j", "--concurrency", type=click.IntRange(1), metavar="N", help="Slots in use at once, of all kinds.")
+@click.option(
+    "--canary", type=click.IntRange(1), metavar="N", help="First N jobs of each model; the rest if they pass."
+)
+@click.option("-y", "--yes", is_flag=True, help="Do not ask after the canaries.")
+@click.option("--dry-run", is_flag=True, help="Print the requests, images shortened, and send nothing.")
 @click.option("--no-download", is_flag=True, help="Record where the results are; a later run downloads them.")
 @common_options
 @pass_shared
@@ -78,6 +101,10 @@ def command(  # noqa: PLR0913 - one argument an option
     resend: tuple[str, ...],
     max_cost: Decimal | None,
     fail_fast: bool,
+    concurrency: int | None,
+    canary: int | None,
+    yes: bool,
+    dry_run: bool,
     no_download: bool,
 ) -> int:
     """Carry out the plan for all specs, or for those at PATH: create, wait, download, record.
@@ -94,10 +121,15 @@ def command(  # noqa: PLR0913 - one argument an option
         max_cost=max_cost,
         fail_fast=fail_fast,
         download=not no_download,
+        concurrency=concurrency,
+        canaries=canary,
     )
-    report = _run(shared, workspace, options)
+    if dry_run:
+        return _tell_requests(shared, asyncio.run(draw_requests(workspace, options)))
+    report = _run(shared, workspace, options, is_confirmed=yes)
     if shared.is_json:
-        shared.print_json({**rows_as_json(report.rows), "spent": str(report.spent)})
+        canaries = {"canary": canaries_as_json(report.canaries)} if report.canaries else {}
+        shared.print_json({**rows_as_json(report.rows), "spent": str(report.spent), **canaries})
     else:
         _tell(shared, workspace, report)
     if report.stopped_by:
@@ -105,11 +137,13 @@ def command(  # noqa: PLR0913 - one argument an option
     return report.exit_code
 
 
-def _run(shared: Shared, workspace: Workspace, options: RunOptions) -> RunReport:
-    with ExitStack() as shown:
-        display = shown.enter_context(open_display(shared))
-        interrupts = partial(_interrupts, shown.close)
-        return asyncio.run(run_project(workspace, options, observer=display, on_interrupt=interrupts))
+def _run(shared: Shared, workspace: Workspace, options: RunOptions, *, is_confirmed: bool) -> RunReport:
+    with Screen(shared) as screen, asyncio.Runner(loop_factory=_new_event_loop) as runner:
+        question = Question(shared, screen, is_answered=is_confirmed)
+        interrupts = partial(_interrupts, screen.close)
+        return runner.run(
+            run_project(workspace, options, observer=screen, on_interrupt=interrupts, confirm=question.ask)
+        )
 
 
 @contextmanager
@@ -133,6 +167,16 @@ def _interrupts(end_display: Callable[[], None], stop: Callable[[], None]) -> It
             loop.remove_signal_handler(signal_number)
 
 
+def _tell_requests(shared: Shared, dry: DryRun) -> int:
+    if shared.is_json:
+        shared.print_json(dry_run_as_json(dry))
+    else:
+        for request in () if shared.quiet else dry.requests:
+            shared.print(request_text(request))
+        shared.print(summary_line(dry))
+    return ExitCode.FAILED if any(request.fault for request in dry.requests) else ExitCode.DONE
+
+
 def _tell(shared: Shared, workspace: Workspace, report: RunReport) -> None:
     done = [row for row in report.rows if row.status is Status.COMPLETED and not row.error]
     for row in () if shared.quiet else report.rows:
@@ -145,6 +189,8 @@ def _tell(shared: Shared, workspace: Workspace, report: RunReport) -> None:
 
 def _notes(report: RunReport) -> Iterator[str]:
     """What to do next."""
+    if report.canaries and not report.canaries.is_released and not report.was_interrupted:
+        yield held_back_line(report.canaries)
     if any(row.status is Status.FAILED for row in report.rows):
         yield "failed jobs are left alone until `run --retry-failed`, or until their spec changes"
     if report.exit_code is ExitCode.WORK_LEFT:

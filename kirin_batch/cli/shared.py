@@ -1,7 +1,6 @@
 """Options that commands share: each leaves its value in one `Shared`, which the command takes as its first argument."""
 
 import json
-import logging
 import os
 import re
 import sys
@@ -13,6 +12,7 @@ from typing import Any, TypeVar
 
 import click
 
+from kirin_batch.cli.log_file import open_log
 from kirin_batch.cli.problems_text import problem_as_json, problem_texts
 from kirin_batch.commands.workspace import Selection, SpecsInvalidError, Workspace, open_project, open_workspace
 from kirin_batch.errors import KirinError
@@ -24,6 +24,7 @@ __all__ = [
     "Shared",
     "common_options",
     "common_options_with",
+    "json_text",
     "pass_shared",
     "paths_argument",
     "selection_options",
@@ -47,6 +48,7 @@ class Shared:
     tags: tuple[str, ...] = ()
     models: tuple[str, ...] = ()
     failed: bool = False
+    exclude: tuple[str, ...] = ()
 
     @property
     def is_json(self) -> bool:
@@ -66,11 +68,18 @@ class Shared:
 
     def selection(self, paths: tuple[Path, ...]) -> Selection:
         """The jobs that the options and `paths` mean."""
-        return Selection(paths=paths, jobs=self.jobs, tags=self.tags, models=self.models, failed=self.failed)
+        return Selection(
+            paths=paths,
+            jobs=self.jobs,
+            tags=self.tags,
+            models=self.models,
+            failed=self.failed,
+            exclude=self.exclude,
+        )
 
     def project(self) -> Project:
         """The project that the command is about; the log is open from here on."""
-        _log_to(self.log_file)
+        open_log(self.log_file)
         return open_project(self.folder)
 
     def workspace(self, paths: tuple[Path, ...] = ()) -> Workspace:
@@ -79,7 +88,7 @@ class Shared:
 
     def print_json(self, document: object) -> None:
         """Print the one JSON document of `--format json`."""
-        click.echo(_without_controls(json.dumps(document, indent=2, ensure_ascii=False)))
+        click.echo(json_text(document))
 
     def print(self, text: str) -> None:
         """Print a line for people on stdout, its colours only where they may be."""
@@ -90,9 +99,10 @@ class Shared:
         click.echo(text, err=True, color=None if self.may_color else False)
 
 
-def _without_controls(document: str) -> str:
-    """JSON with the control characters escaped that it may hold as they are: a terminal would obey some of them."""
-    return _CONTROLS.sub(lambda match: f"\\u{ord(match[0]):04x}", document)
+def json_text(document: object) -> str:
+    """JSON for people, with the control characters escaped that it may hold as they are: a terminal obeys some."""
+    text = json.dumps(document, indent=2, ensure_ascii=False)
+    return _CONTROLS.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 class ProjectCommand(click.Command):
@@ -140,7 +150,7 @@ def _stack(*decorators: Callable[[_Function], _Function]) -> Callable[[_Function
 
 
 def paths_argument(function: _Function) -> _Function:
-    """Spec files and folders."""
+    """Spec files and folders, or patterns of them."""
     return click.argument("paths", nargs=-1, metavar="[PATH]...", type=click.Path(path_type=Path))(function)
 
 
@@ -159,7 +169,12 @@ def common_options_with(forms: Sequence[str], *, told: str) -> Callable[[_Functi
         _option("-q", "--quiet", is_flag=True, help="Print one line."),
         _option("-v", "--verbose", is_flag=True, help="Tell more."),
         _option("--no-color", is_flag=True, help="No colours; NO_COLOR does the same."),
-        _option("--log-file", type=click.Path(path_type=Path), metavar="FILE", help="Log every request to a file."),
+        _option(
+            "--log-file",
+            type=click.Path(path_type=Path),
+            metavar="FILE",
+            help="Append every request and decision, as JSON lines.",
+        ),
     )
 
 
@@ -168,41 +183,9 @@ common_options = common_options_with(("text", "json"), told="For people, or one 
 
 selection_options = _stack(
     _option("--job", "jobs", multiple=True, metavar="GLOB", help="Jobs by id or name; may be repeated."),
-    _option("--tag", "tags", multiple=True, metavar="TAG", help="Jobs with a tag; may be repeated."),
+    _option("--tag", "tags", multiple=True, metavar="GLOB", help="Jobs with a tag; may be repeated."),
     _option("--model", "models", multiple=True, metavar="GLOB", help="Jobs of a model; may be repeated."),
     _option("--failed", is_flag=True, help="Jobs that failed."),
+    _option("--exclude", multiple=True, metavar="GLOB", help="Not these, by id or name; may be repeated."),
 )
-"""Which jobs are meant: `--job`, `--tag`, `--model`, `--failed`."""
-
-
-class _Notes(logging.Handler):
-    """Shows people what the program's log warns of: on stderr, each once."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.WARNING)
-        self._told: set[str] = set()
-
-    def emit(self, record: logging.LogRecord) -> None:
-        note = f"note: {record.getMessage()}"
-        if note not in self._told:
-            self._told.add(note)
-            click.echo(note, err=True)
-
-
-def _log_to(file: Path | None) -> None:
-    """Send the program's log to a file, if there is to be one, and its warnings to people."""
-    logger = logging.getLogger("kirin_batch")
-    logger.propagate = False
-    for handler in list(logger.handlers):
-        logger.removeHandler(handler)
-        handler.close()
-    logger.addHandler(_Notes())
-    if file is None:
-        return
-    try:
-        to_file = logging.FileHandler(file, encoding="utf-8")
-    except OSError as error:
-        raise click.BadParameter(f"{file} cannot be written: {error.strerror}", param_hint="--log-file") from None
-    to_file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
-    logger.addHandler(to_file)
-    logger.setLevel(logging.DEBUG)
+"""Which jobs are meant: `--job`, `--tag`, `--model`, `--failed`, `--exclude`."""

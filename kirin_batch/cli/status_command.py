@@ -24,6 +24,7 @@ _EPILOG = """\b
 Examples:
   kirin-batch status
   kirin-batch status specs/launch.yaml --failed
+  kirin-batch status --tag 'film*' --exclude 'launch:*'
   kirin-batch status --format json | jq .summary
 """
 

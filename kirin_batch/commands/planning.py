@@ -2,11 +2,14 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from kirin_batch.commands.workspace import Selection, Workspace
 from kirin_batch.disk import sha256_of_file
 from kirin_batch.journal import load_records
+from kirin_batch.models import Catalog
 from kirin_batch.plan import Plan, PlanOptions, make_plan, pick
 from kirin_batch.prices import Estimates
 from kirin_batch.records import Output, Record
@@ -29,10 +32,26 @@ def plan_jobs(workspace: Workspace, selection: Selection, records: Mapping[str, 
         jobs,
         records,
         is_present=_presence(project.root, records.values()),
-        estimates=Estimates(records, settings.prices),
-        options=replace(options, namespace=settings.namespace, retries=settings.retries),
+        estimates=Estimates(
+            records,
+            settings.prices,
+            jobs=jobs,
+            defaults=partial(_defaults, workspace.catalog),
+            takes_made_up=options.takes_made_up,
+        ),
+        options=replace(
+            options,
+            namespace=settings.namespace,
+            retries=settings.retries,
+            excluded=workspace.excluded(selection),
+        ),
     )
     return plan if selection.is_everything else pick(plan, workspace.select(selection, records))
+
+
+def _defaults(catalog: Catalog, name: str) -> Mapping[str, Any]:
+    model = catalog.model(name)
+    return model.defaults() if model else {}
 
 
 def recorded_contents(records: Iterable[Record]) -> dict[str, set[tuple[int | None, str | None]]]:

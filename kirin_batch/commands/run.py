@@ -1,7 +1,7 @@
 """`run`: makes a plan and carries it out, under the project's run lock, with every step on disk before the next."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -9,11 +9,13 @@ from functools import partial
 
 from kirin_batch.bodies import RequestBuilder
 from kirin_batch.clock import SystemClock
+from kirin_batch.commands.canary import Canaries, in_flight_cost, pick_canaries
 from kirin_batch.commands.credentials import read_api_key
 from kirin_batch.commands.planning import plan_jobs, recorded_contents
+from kirin_batch.commands.preconditions import check_plan
 from kirin_batch.commands.rows import JobRow, make_row
 from kirin_batch.commands.workspace import Selection, Workspace
-from kirin_batch.errors import ExitCode, GatewayRefusedError, GatewayUnreachableError, KirinError, UsageError
+from kirin_batch.errors import ExitCode, GatewayRefusedError, GatewayUnreachableError, KirinError
 from kirin_batch.gateway.answers import Gateway
 from kirin_batch.gateway.client import HttpGateway
 from kirin_batch.gateway.secret import Secret
@@ -26,26 +28,34 @@ from kirin_batch.plan import SENDING, WORK, Action, Plan, PlannedJob, PlanOption
 from kirin_batch.records import Status
 from kirin_batch.run_lock import hold_run_lock
 from kirin_batch.sandbox import Sandbox, SandboxSettings
+from kirin_batch.scheduler.learned import Latencies, load_latencies
 from kirin_batch.scheduler.left_behind import has_left_behind, record_left_behind
-from kirin_batch.scheduler.life import Rules
 from kirin_batch.scheduler.observer import Observer, Silent
 from kirin_batch.scheduler.outcome import Outcome
 from kirin_batch.scheduler.pacing import PollPolicy
 from kirin_batch.scheduler.scheduler import Limits, Scheduler
+from kirin_batch.scheduler.surroundings import Rules
 
 __all__ = ["RunOptions", "RunReport", "run_project"]
 
 Interrupts = Callable[[Callable[[], None]], AbstractContextManager[None]]
 """Makes a context in which the user's interrupt calls the function that it was given."""
 
+Confirm = Callable[[Canaries], bool]
+"""Asks whether the jobs may be sent that waited for the canaries."""
+
+_NOTHING = Decimal(0)
 _SANDBOX_SPEED = 30.0  # an image in about a second, a film in six
-_TOLD = 3  # jobs named in a message
 _AT_GATEWAY = (WORK | {Action.UNKNOWN}) - {Action.MOVE}  # what needs the gateway; an unknown task may have appeared
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
-    """What the command line adds to kirin.yaml. `resend`: ids of jobs that may be sent under a new id."""
+    """What the command line adds to kirin.yaml.
+
+    `resend`: ids of jobs that may be sent under a new id; `concurrency`: slots in use at once, of all kinds together;
+    `canaries`: how many jobs of each model go first, None where all go at once.
+    """
 
     selection: Selection = field(default_factory=Selection)
     sandbox: bool = False
@@ -55,19 +65,32 @@ class RunOptions:
     max_cost: Decimal | None = None
     fail_fast: bool = False
     download: bool = True
+    concurrency: int | None = None
+    canaries: int | None = None
+
+    def for_plan(self) -> PlanOptions:
+        """What of it a plan depends on."""
+        return PlanOptions(
+            retry_failed=self.retry_failed,
+            resend=self.resend,
+            download=self.download,
+            takes_made_up=self.sandbox,
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class RunReport:
     """How a run ended: a row for each selected job. `spent`: USD that tasks of this run cost, as far as told.
 
-    `stopped_by` is what ended the run for all jobs: the gateway refuses the account, or is not reached.
+    `stopped_by` is what ended the run for all jobs: the gateway refuses the account, or is not reached. `canaries` are
+    there where jobs had to wait for some that went first.
     """
 
     rows: tuple[JobRow, ...]
     spent: Decimal
     was_interrupted: bool = False
     stopped_by: KirinError | None = None
+    canaries: Canaries | None = None
 
     @property
     def exit_code(self) -> ExitCode:
@@ -93,8 +116,9 @@ async def run_project(
     *,
     observer: Observer | None = None,
     on_interrupt: Interrupts | None = None,
+    confirm: Confirm | None = None,
 ) -> RunReport:
-    """Plan and carry out.
+    """Plan and carry out. Where canaries went well, `confirm` says whether the others may go; without it they do.
 
     An interrupt stops submitting and leaves what is in flight for the next run. Raises SpecsInvalidError,
     ProjectBusyError, and KirinError for a lockfile that cannot be trusted, a disk that refuses, or a `locked` run that
@@ -105,26 +129,39 @@ async def run_project(
     project = workspace.project
     project.make_state_folder()
     with hold_run_lock(project.state), Ledger(project.lockfile, project.journal) as ledger:
-        run = _Run(workspace, options, ledger, observer or Silent())
-        return await run.carry_out(on_interrupt)
+        run = _Run(workspace, options, ledger, observer or Silent(), on_interrupt, confirm)
+        return await run.carry_out()
 
 
 class _Run:
-    def __init__(self, workspace: Workspace, options: RunOptions, ledger: Ledger, observer: Observer) -> None:
+    def __init__(
+        self,
+        workspace: Workspace,
+        options: RunOptions,
+        ledger: Ledger,
+        observer: Observer,
+        on_interrupt: Interrupts | None,
+        confirm: Confirm | None,
+    ) -> None:
         self._workspace = workspace
         self._project = workspace.project
         self._options = options
         self._ledger = ledger
         self._observer = observer
-        self._outcomes: Mapping[str, Outcome] = {}
+        self._on_interrupt = on_interrupt
+        self._confirm = confirm
+        # A sandbox is faster than any gateway: what it takes teaches nothing.
+        self._latencies = Latencies() if options.sandbox else load_latencies(self._project.latencies)
+        self._outcomes: dict[str, Outcome] = {}
+        self._canaries: Canaries | None = None
         self._spent = Decimal(0)
         self._was_interrupted = False
 
-    async def carry_out(self, on_interrupt: Interrupts | None) -> RunReport:
+    async def carry_out(self) -> RunReport:
         plan = self._make_plan()
         save_manifest(self._project.manifest, self._workspace.specs.jobs.values(), self._project.root)
-        self._check(plan)
-        project = self._project
+        options, project = self._options, self._project
+        check_plan(plan, locked=options.locked, resend=options.resend, sandbox=options.sandbox)
         remove_leftovers(project.root, self._workspace.specs.jobs.values())
         await self._settle_records(plan)
         if any(planned.moved_from or planned.taken_from for planned in plan.jobs):
@@ -132,29 +169,20 @@ class _Run:
         stopped_by = None
         if any(planned.action in _AT_GATEWAY for planned in plan.jobs) or self._has_left_behind():
             try:
-                await self._schedule(plan, on_interrupt)
+                await self._schedule(plan)
             except (GatewayRefusedError, GatewayUnreachableError) as error:
                 stopped_by = error
-        rows = (
-            make_row(planned, self._ledger.records, self._outcomes.get(planned.job))
-            for planned in plan.jobs
-            if planned.action is not Action.ORPHAN
-        )
-        return RunReport(tuple(rows), self._spent, self._was_interrupted, stopped_by)
+        return RunReport(self._rows(plan), self._spent, self._was_interrupted, stopped_by, self._canaries)
 
-    async def _schedule(self, plan: Plan, on_interrupt: Interrupts | None) -> None:
+    def _rows(self, plan: Plan) -> tuple[JobRow, ...]:
+        listed = (planned for planned in plan.jobs if planned.action is not Action.ORPHAN)
+        return tuple(make_row(job, self._ledger.records, self._outcomes.get(job.job)) for job in listed)
+
+    async def _schedule(self, plan: Plan) -> None:
         async with self._open_gateway() as gateway:
-            scheduler = self._make_scheduler(gateway)
-
-            def stop() -> None:
-                self._was_interrupted = True
-                scheduler.stop()
-
-            try:
-                with on_interrupt(stop) if on_interrupt else nullcontext():
-                    await scheduler.run(self._workspace.specs.jobs, plan)
-            finally:
-                self._outcomes, self._spent = scheduler.outcomes, scheduler.spent
+            if not await self._send_canaries(gateway, plan):
+                return
+            await self._run_scheduler(gateway, self._make_plan() if self._canaries else plan)
             if self._has_left_behind() and not self._was_interrupted:
                 await record_left_behind(
                     tuple(self._ledger.records.values()),
@@ -164,28 +192,49 @@ class _Run:
                     clock=SystemClock(),
                 )
 
+    async def _send_canaries(self, gateway: Gateway, plan: Plan) -> bool:
+        """Send what goes first, if anything does; whether the others may go."""
+        if self._options.canaries is None:
+            return True
+        first = pick_canaries(plan, self._workspace.specs.jobs, of_each_model=self._options.canaries)
+        if sum(job.action in SENDING for job in first.jobs) == sum(job.action in SENDING for job in plan.jobs):
+            return True  # nothing would wait for them
+        await self._run_scheduler(gateway, first, reserved=in_flight_cost(plan, first))
+        others = self._make_plan()
+        canaries = self._canaries = Canaries(
+            rows=self._rows(first),
+            spent=self._spent,
+            held_back=sum(job.action in SENDING for job in others.jobs),
+            held_back_cost=others.estimated_cost,
+        )
+        if self._was_interrupted or canaries.lost or (self._confirm and not self._confirm(canaries)):
+            return False
+        self._canaries = replace(canaries, is_released=True)
+        return True
+
+    async def _run_scheduler(self, gateway: Gateway, plan: Plan, *, reserved: Decimal = _NOTHING) -> None:
+        """Carry out a plan within what is left to spend, `reserved` set aside."""
+        scheduler = self._make_scheduler(gateway, aside=self._spent + reserved)
+
+        def stop() -> None:
+            self._was_interrupted = True
+            scheduler.stop()
+
+        try:
+            with self._on_interrupt(stop) if self._on_interrupt else nullcontext():
+                await scheduler.run(self._workspace.specs.jobs, plan)
+        finally:
+            self._outcomes.update(scheduler.outcomes)
+            self._spent += scheduler.spent
+            if not self._options.sandbox:
+                self._latencies.save(self._project.latencies)
+
     def _has_left_behind(self) -> bool:
         is_asked = self._options.selection.is_everything and not self._options.sandbox
         return is_asked and has_left_behind(self._ledger.records.values(), jobs=self._workspace.specs.jobs)
 
     def _make_plan(self) -> Plan:
-        options = PlanOptions(
-            retry_failed=self._options.retry_failed, resend=self._options.resend, download=self._options.download
-        )
-        return plan_jobs(self._workspace, self._options.selection, self._ledger.records, options)
-
-    def _check(self, plan: Plan) -> None:
-        """Refuse what the user did not mean, before anything is sent."""
-        sending = [planned.job for planned in plan.jobs if _may_create(planned)]
-        if self._options.locked and sending:
-            raise KirinError(f"--locked: {_some(sending)} would be created; the lockfile does not hold them")
-        unknown = {planned.job for planned in plan.jobs if planned.record and planned.record.status is Status.UNKNOWN}
-        for job in self._options.resend:
-            if job not in unknown:
-                told = f" (unknown: {_some(unknown)})" if unknown else ""
-                raise UsageError(f"--resend {job}: that job is not unknown{told}")
-        if self._options.sandbox:
-            _refuse_mixing(plan)
+        return plan_jobs(self._workspace, self._options.selection, self._ledger.records, self._options.for_plan())
 
     async def _settle_records(self, plan: Plan) -> None:
         """Record what the plan takes from elsewhere: of an earlier digest, or of another id, whose files come along."""
@@ -223,7 +272,7 @@ class _Run:
         async with HttpGateway(gateway_settings) as gateway:
             yield gateway
 
-    def _make_scheduler(self, gateway: Gateway) -> Scheduler:
+    def _make_scheduler(self, gateway: Gateway, *, aside: Decimal) -> Scheduler:
         settings, options, clock = self._project.settings, self._options, SystemClock()
         recorded = recorded_contents(self._ledger.records.values())  # as it is now: threads ask it, and records change
         downloader = Downloader(
@@ -234,6 +283,8 @@ class _Run:
             is_recorded=lambda path, sha256: any(sha256 == known for _, known in recorded.get(path, ())),
         )
         max_cost = settings.max_cost if options.max_cost is None else options.max_cost
+        left = None if max_cost is None else max(_NOTHING, max_cost - aside)
+        haste = _SANDBOX_SPEED if options.sandbox else 1.0
         return Scheduler(
             gateway=gateway,
             ledger=self._ledger,
@@ -242,14 +293,15 @@ class _Run:
             clock=clock,
             observer=self._observer,
             rules=Rules(
-                poll=PollPolicy(settings.poll_min, settings.poll_max),
+                poll=PollPolicy(settings.poll_min / haste, settings.poll_max / haste),
                 timeouts=settings.timeouts,
                 retries=settings.retries,
                 namespace=settings.namespace,
                 sandbox=options.sandbox,
                 may_create=not options.locked,
             ),
-            limits=Limits(slots=settings.slots, max_cost=max_cost, fail_fast=options.fail_fast),
+            limits=Limits(slots=settings.slots, total=options.concurrency, max_cost=left, fail_fast=options.fail_fast),
+            latencies=self._latencies,
         )
 
 
@@ -265,30 +317,3 @@ def _in_order_of_places(plan: Plan) -> list[PlannedJob]:
             chain.append(job)
         ordered += [waiting.pop(name) for name in reversed(chain)]
     return ordered
-
-
-def _may_create(planned: PlannedJob) -> bool:
-    """Whether the job may need a new task: an intent whose create was never answered may have come to nothing."""
-    is_intent = planned.action is Action.RESUME and not (planned.record and planned.record.task_id)
-    return planned.action in SENDING or is_intent
-
-
-def _refuse_mixing(plan: Plan) -> None:
-    """A sandbox knows nothing of the gateway's tasks: what it answered would replace what was paid for."""
-    paid = [planned.job for planned in plan.jobs if planned.action in WORK | {Action.UNKNOWN} and _may_be_paid(planned)]
-    if paid:
-        have = "has a task" if len(paid) == 1 else "have tasks"
-        told = f"--sandbox: {_some(paid)} {have} at the gateway, or may have, which a sandbox would replace"
-        raise UsageError(f"{told}: use a copy of the project")
-
-
-def _may_be_paid(planned: PlannedJob) -> bool:
-    """Whether the gateway has a task of the job, or may have: an intent that was not answered counts."""
-    record = planned.record
-    may_exist = record is not None and (record.task_id is not None or record.status is not Status.FAILED)
-    return record is not None and may_exist and not record.sandbox
-
-
-def _some(jobs: Collection[str]) -> str:
-    named = ", ".join(sorted(jobs)[:_TOLD])
-    return named if len(jobs) <= _TOLD else f"{named} and {len(jobs) - _TOLD} more"

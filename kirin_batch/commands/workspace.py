@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from glob import glob, has_magic
 from pathlib import Path
 
 from kirin_batch.errors import KirinError, UsageError
@@ -40,7 +41,8 @@ class SpecsInvalidError(KirinError):
 class Selection:
     """Which jobs a command is about; all where nothing is named. Kinds narrow each other, values of one kind add up.
 
-    `paths`: spec files and folders; `jobs`: patterns of ids (`launch:*`) or of names; `failed`: those that failed.
+    `paths`: spec files and folders; `jobs`: patterns of ids (`launch:*`) or of names; `failed`: those that failed;
+    `exclude`: patterns as in `jobs`, of jobs that are left out whatever else means or needs them.
     """
 
     paths: tuple[Path, ...] = ()
@@ -48,6 +50,7 @@ class Selection:
     tags: tuple[str, ...] = ()
     models: tuple[str, ...] = ()
     failed: bool = False
+    exclude: tuple[str, ...] = ()
 
     @property
     def is_everything(self) -> bool:
@@ -74,15 +77,25 @@ class Workspace:
         _require_known(selection, self.specs.jobs.values())
 
     def select(self, selection: Selection, records: Mapping[str, Record]) -> list[str]:
-        """The ids of the selected jobs and of all that they need, in the order of the specs. Raises UsageError."""
+        """The ids of the selected jobs and of all that they need, in the order of the specs, without excluded ones.
+
+        Raises UsageError.
+        """
         jobs = self.specs.jobs
         self.require_known(selection)
+        excluded = self.excluded(selection)
         chosen = [job for job in jobs.values() if _is_chosen(job, selection, self.folders, records)]
-        wanted = {job.id for job in chosen}
+        wanted = {job.id for job in chosen} - excluded
         for job in reversed(list(jobs.values())):
             if job.id in wanted:
-                wanted.update(job.needs)
+                wanted.update(need for need in job.needs if need not in excluded)
         return [id_ for id_ in jobs if id_ in wanted]
+
+    def excluded(self, selection: Selection) -> frozenset[str]:
+        """The ids of the jobs that the selection leaves out by name."""
+        if not selection.exclude:
+            return frozenset()
+        return frozenset(job.id for job in self.specs.jobs.values() if _is_any(job, selection.exclude))
 
 
 def open_project(folder: Path | None) -> Project:
@@ -102,11 +115,11 @@ def open_workspace(project: Project, paths: Iterable[Path] = ()) -> Workspace:
 
     Paths count from the working directory; one that is not there, or not in the project, counts from its root,
     as users of `git -C` expect.
+    A path that is not there may be a pattern: shells leave those alone that are quoted, or some all.
     Raises UsageError for a path that is not there or outside, and as `load_catalog`.
     """
     files, folders = [], []
-    for path in paths:
-        whole, name = _find(project, path)
+    for whole, name in (found for path in paths for found in _expand(project, path)):
         files += _specs_in(project, whole) if whole.is_dir() else [whole]
         folders.append(name)
     catalog = load_catalog(project)
@@ -124,6 +137,20 @@ def load_catalog(project: Project) -> Catalog:
         if not project.is_inside(folder):
             raise UsageError(f"schemas: {folder} is outside the project: move it, or set `allow_outside: true`")
     return Catalog.load(folders)
+
+
+def _expand(project: Project, path: Path) -> list[tuple[Path, str]]:
+    """What a path or a pattern of paths means, as `_find` tells it."""
+    is_there = any(candidate.exists() for candidate in (path, project.root / path))
+    if is_there or not has_magic(str(path)):
+        return [_find(project, path)]
+    for start in (Path(), project.root):
+        met = glob(str(path), root_dir=start, recursive=True)  # noqa: PTH207 - takes absolute patterns too
+        wholes = (start / name for name in sorted(met))
+        specs = [whole for whole in wholes if whole.is_dir() or whole.suffix in {".yaml", ".yml"}]
+        if specs:
+            return [_find(project, found) for found in specs]
+    raise UsageError(f"{path} meets no spec")
 
 
 def _find(project: Project, path: Path) -> tuple[Path, str]:
@@ -158,11 +185,12 @@ def _below(project: Project, path: Path) -> str | None:
 
 def _require_known(selection: Selection, jobs: Iterable[Job]) -> None:
     jobs = list(jobs)
-    for pattern in selection.jobs:
+    named = [("--job", pattern) for pattern in selection.jobs] + [("--exclude", name) for name in selection.exclude]
+    for option, pattern in named:
         if not any(_is_named(job, pattern) for job in jobs):
-            raise UsageError(f"--job {pattern} meets no job")
+            raise UsageError(f"{option} {pattern} meets no job")
     for tag in selection.tags:
-        if not any(tag in job.tags for job in jobs):
+        if not any(_is_tagged(job, tag) for job in jobs):
             raise UsageError(f"--tag {tag} is on no job")
     for model in selection.models:
         if not any(fnmatchcase(job.model, model) for job in jobs):
@@ -173,8 +201,8 @@ def _is_chosen(job: Job, selection: Selection, folders: tuple[str, ...], records
     record = records.get(job.id)
     return (
         (not folders or any(is_under(job.spec_file, folder) for folder in folders))
-        and (not selection.jobs or any(_is_named(job, pattern) for pattern in selection.jobs))
-        and (not selection.tags or any(tag in job.tags for tag in selection.tags))
+        and (not selection.jobs or _is_any(job, selection.jobs))
+        and (not selection.tags or any(_is_tagged(job, tag) for tag in selection.tags))
         and (not selection.models or any(fnmatchcase(job.model, model) for model in selection.models))
         and (not selection.failed or (record is not None and record.status is Status.FAILED))
     )
@@ -183,6 +211,15 @@ def _is_chosen(job: Job, selection: Selection, folders: tuple[str, ...], records
 def is_under(file: str, folder: str) -> bool:
     """Whether a file, relative to the root, is `folder` itself or lies in it; "." is the root."""
     return folder in {".", file} or file.startswith(folder + "/")
+
+
+def _is_any(job: Job, patterns: Iterable[str]) -> bool:
+    return any(_is_named(job, pattern) for pattern in patterns)
+
+
+def _is_tagged(job: Job, pattern: str) -> bool:
+    """Whether the job has the tag, or one that the pattern means; a tag may hold what is special in patterns."""
+    return pattern in job.tags or any(fnmatchcase(tag, pattern) for tag in job.tags)
 
 
 def _is_named(job: Job, pattern: str) -> bool:

@@ -11,75 +11,80 @@ The order of steps is the promise that nothing is paid twice and nothing paid is
 Each `await` may be the last one (a kill, an interrupt): what is recorded by then is enough to go on.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
+from enum import Enum
 from typing import Any, TypeGuard
 
-from kirin_batch.clock import Clock, timestamp
+from kirin_batch.clock import timestamp
 from kirin_batch.error_codes import is_content_refusal, is_transient
 from kirin_batch.errors import GatewayRefusedError, GatewayUnreachableError
-from kirin_batch.gateway.answers import Done, Failed, Missing, Refused, Result, Running, Unknown
+from kirin_batch.gateway.answers import Busy, Done, Failed, Missing, Refused, Result, Running, Unknown
 from kirin_batch.identity import external_task_id
 from kirin_batch.jobs import Job
 from kirin_batch.plan import Action, PlannedJob
 from kirin_batch.records import Output, Record, Status, TaskError
-from kirin_batch.scheduler.lookups import Lookups
-from kirin_batch.scheduler.observer import Observer, Stage
-from kirin_batch.scheduler.outcome import Collector, Missed, Outcome, Recorder
-from kirin_batch.scheduler.pacing import PollPolicy
-from kirin_batch.scheduler.patience import Patience, Task
+from kirin_batch.scheduler.observer import Stage
+from kirin_batch.scheduler.outcome import Missed, Outcome
+from kirin_batch.scheduler.pacing import backoff_seconds
+from kirin_batch.scheduler.patience import Task
+from kirin_batch.scheduler.surroundings import Surroundings
+from kirin_batch.scheduler.watch import Watch, age_of
 
-__all__ = ["BuildParams", "Rules", "Surroundings", "TaskLife"]
+__all__ = ["Need", "Pause", "TaskLife"]
 
 _SETTLE_SECONDS = (1.0, 2.0, 4.0)  # after a lost create, its task may be found only seconds later
-_MISSES = 3  # a task that was just created may be missing for a moment
 _ROUNDS = 3  # creates whose answers got lost, each looked up in vain
 
-BuildParams = Callable[[Job, str], Awaitable[dict[str, Any] | str]]
-"""Makes the params of a job's request under an external_task_id, or says why it cannot."""
+
+class Need(Enum):
+    """What a life that pauses goes on with."""
+
+    QUERY = "its task is to be asked for"
+    SLOTS = "its task is to be created"
+    REFUSED_SLOTS = "its task is to be created, and the gateway had no slot left for it"
+    DOWNLOAD = "its task has ended, and its results are to be brought"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
-    """What kirin.yaml and the command line decide. `timeouts`: seconds to wait for a task, by kind.
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """A life waits, for so many seconds at least; whoever carries it calls `step` again when it has what it needs."""
 
-    `may_create`: whether tasks may be made at all.
-    """
-
-    poll: PollPolicy
-    timeouts: Mapping[str, float]
-    retries: int = 1
-    namespace: str = ""
-    sandbox: bool = False
-    may_create: bool = True
+    need: Need
+    seconds: float = 0.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
-    """What a life has around it. `task_ended` is called when the task's slots are free again.
+class _Phase(Enum):
+    """What the next step of a life does."""
 
-    `refusals`, by digest: requests whose content was refused in this run. The next life of the same is spared asking.
-    """
-
-    patience: Patience
-    recorder: Recorder
-    collector: Collector
-    clock: Clock
-    observer: Observer
-    rules: Rules
-    build_params: BuildParams
-    task_began: Callable[[Job], None]
-    task_ended: Callable[[Job], None]
-    refusals: dict[str, TaskError] = field(default_factory=dict)
-    lookups: Lookups = field(default_factory=Lookups)
+    OBTAIN = "find its task, or create it"
+    CREATE = "create it"
+    WATCH = "ask for it"
+    COLLECT = "bring its results"
 
 
 class TaskLife:
-    """One job on its way; `live` once. `is_creating` while an answer to a create is awaited.
+    """One job on its way, from pause to pause. `is_creating` while an answer to a create is awaited.
 
     A job whose task is unknown is looked for, and never sent.
     """
+
+    __slots__ = (
+        "_around",
+        "_attempt",
+        "_before",
+        "_done",
+        "_external_id",
+        "_is_adopted",
+        "_is_unknown",
+        "_job",
+        "_lost_creates",
+        "_may_exist",
+        "_phase",
+        "_record",
+        "_watch",
+        "is_creating",
+    )  # fmt: skip - many lives wait at once
 
     def __init__(self, job: Job, planned: PlannedJob, around: Surroundings) -> None:
         self._job = job
@@ -91,31 +96,69 @@ class TaskLife:
         self._is_adopted = False
         # After a create that nobody answered: what looks missing may appear.
         self._may_exist = self._is_of_this_task(self._record) and self._record.task_id is None
+        self._phase = _Phase.OBTAIN
+        self._before: Record | None = None
+        self._lost_creates = 0
+        self._watch: Watch | None = None
+        self._done: Done | None = None
         self.is_creating = False
 
-    async def live(self) -> Outcome:
-        """Carry the job to its outcome.
+    @property
+    def age(self) -> float:
+        """Seconds since its task was created; 0.0 where none is watched."""
+        return self._watch.age if self._watch else 0.0
+
+    async def step(self) -> Outcome | Pause:
+        """Go on to the next pause, or to the end.
 
         Raises GatewayRefusedError and GatewayUnreachableError, which concern every job, and KirinError for a disk that
         refuses.
         """
+        found = await self._go_on()
         while True:
-            found = await self._obtain()
-            ended = await self._watch(found) if isinstance(found, Running) else found
-            match ended:
-                case Outcome():
-                    return ended
+            match found:
+                case Outcome() | Pause():
+                    return found
+                case Running():
+                    return self._pause_to_watch(found)
                 case Done():
-                    return replace(await self._finish(ended), is_adopted=self._is_adopted)
-                case Failed(code=code, message=message):
-                    outcome = await self._fail(code, message)
-                    if not self._may_retry(code):
-                        return replace(outcome, is_adopted=self._is_adopted)
-                    self._begin_next_attempt()
-                case Missing():
-                    pass  # it vanished: look it up by its external id, and send it again under that
+                    self._done, self._phase = found, _Phase.COLLECT
+                    return Pause(Need.DOWNLOAD)
+                case Failed():
+                    return await self._end_or_retry(found)
+                case Missing():  # it vanished: look it up by its external id, and send it again under that
+                    found = await self._obtain()
 
-    async def _obtain(self) -> Task | Outcome:
+    async def _go_on(self) -> Task | Missing | Outcome | Pause:
+        if self._phase is _Phase.WATCH and self._watch:
+            return await self._look(self._watch)
+        if self._phase is _Phase.COLLECT and self._done:
+            return replace(await self._finish(self._done), is_adopted=self._is_adopted)
+        return await (self._create() if self._phase is _Phase.CREATE else self._obtain())
+
+    def _pause_to_watch(self, task: Running) -> Pause | Outcome:
+        watch = self._watch = self._watch or Watch(self._job, task, self._around, age=self._age())
+        left_seconds = self._around.rules.timeouts[self._job.kind] - watch.seconds
+        if left_seconds <= 0:
+            return self._left(f"still running after {watch.seconds:.0f} s")
+        self._phase = _Phase.WATCH
+        self._tell(Stage.RUNNING, "" if task.progress is None else f"{task.progress:.0%}")
+        return Pause(Need.QUERY, min(watch.delay(), left_seconds))
+
+    def _age(self) -> float | None:
+        """Seconds since the task was created, by its record; None where the answer to its create has just come."""
+        is_new = self._phase is _Phase.CREATE and not self._lost_creates
+        return None if is_new or self._record is None else age_of(self._record.created_at, self._around.clock)
+
+    async def _end_or_retry(self, failed: Failed) -> Outcome | Pause:
+        outcome = await self._fail(failed.code, failed.message)
+        if not self._may_retry(failed.code):
+            return replace(outcome, is_adopted=self._is_adopted)
+        pause = Pause(Need.SLOTS, backoff_seconds(self._attempt, jitter=self._around.patience.jitter()))
+        self._begin_next_attempt()
+        return pause
+
+    async def _obtain(self) -> Task | Outcome | Pause:
         """The task, found or created, its id recorded."""
         if (lost := self._record) and lost.status is Status.UNKNOWN and self._is_of_this_request(lost):
             looked_for = await self._look_for(lost)
@@ -169,57 +212,70 @@ class TaskLife:
         if record.task_id not in {None, found.task_id}:  # at another gateway, say: it was paid for all the same
             record = replace(record, earlier=(*record.earlier, replace(record, earlier=())))
         await self._keep(replace(record, task_id=found.task_id))
-        self._around.task_began(self._job)
         self._tell(Stage.RUNNING)
         return found
 
-    async def _create(self) -> Task | Outcome:
+    async def _create(self) -> Task | Outcome | Pause:
         if not self._around.rules.may_create:
-            return self._give_up("--locked: it is not at the gateway, and would be created")
+            return await self._give_up("--locked: it is not at the gateway, and would be created")
         if refusal := self._around.refusals.get(self._job.digest):
-            self._tell(Stage.FAILED, refusal.message)
-            return Outcome(Status.FAILED, refusal)
+            return await self._give_up(refusal.message, code=refusal.code)
         params = await self._around.build_params(self._job, self._external_id)
         if isinstance(params, str):
-            return self._give_up(params)
+            return await self._give_up(params)
+        if self._phase is not _Phase.CREATE:
+            self._before, self._phase = self._record, _Phase.CREATE
+            await self._keep(self._current())
         self.is_creating = True
         try:
             return await self._send(params)
         finally:
             self.is_creating = False
 
-    def _give_up(self, reason: str) -> Outcome:
+    async def _give_up(self, reason: str, *, code: str = "") -> Outcome:
+        if self._phase is _Phase.CREATE and not self._lost_creates:
+            await self._take_back()
         self._tell(Stage.FAILED, reason)
-        return Outcome(Status.FAILED, TaskError("", reason))
+        return Outcome(Status.FAILED, TaskError(code, reason))
 
-    async def _send(self, params: dict[str, Any]) -> Task | Outcome:
-        before = self._record
-        await self._keep(self._current())
-        for sent in range(_ROUNDS):
+    async def _send(self, params: dict[str, Any]) -> Task | Outcome | Pause:
+        while self._lost_creates < _ROUNDS:
             self._tell(Stage.CREATING)
-            try:
-                answer = await self._around.patience.create(self._job, params)
-                if isinstance(answer, Missing):
-                    raise GatewayRefusedError("the gateway has no such endpoint (404): check gateway.base_url")  # noqa: TRY301 - taken back as any refusal
-            except (GatewayRefusedError, GatewayUnreachableError):
-                if not sent:
-                    await self._take_back(before)
-                raise
-            if isinstance(answer, Refused):
-                return await self._settle_refusal(answer)
-            if not isinstance(answer, Unknown):
-                return await self._adopt(answer)
-            self._may_exist = True
-            self._tell(Stage.WAITING, answer.reason)
-            found = await self._around.patience.settle(self._job, self._external_id, _SETTLE_SECONDS)
-            if not isinstance(found, Missing):
-                return await self._adopt(found)
+            answer = await self._ask_to_create(params)
+            match answer:
+                case Busy():
+                    return Pause(Need.REFUSED_SLOTS)
+                case Refused():
+                    return await self._settle_refusal(answer)
+                case Unknown():
+                    found = await self._settle_lost(answer)
+                    if not isinstance(found, Missing):
+                        return await self._adopt(found)
+                case _:
+                    return await self._adopt(answer)
         return self._left("the answers to its create got lost")
 
-    async def _take_back(self, before: Record | None) -> None:
+    async def _ask_to_create(self, params: dict[str, Any]) -> Task | Refused | Unknown | Busy:
+        try:
+            answer = await self._around.patience.create(self._job, params)
+            if isinstance(answer, Missing):
+                raise GatewayRefusedError("the gateway has no such endpoint (404): check gateway.base_url")  # noqa: TRY301 - taken back as any refusal
+        except (GatewayRefusedError, GatewayUnreachableError):
+            if not self._lost_creates:
+                await self._take_back()
+            raise
+        return answer
+
+    async def _settle_lost(self, answer: Unknown) -> Task | Missing | Unknown:
+        self._lost_creates += 1
+        self._may_exist = True
+        self._tell(Stage.WAITING, answer.reason)
+        return await self._around.patience.settle(self._job, self._external_id, _SETTLE_SECONDS)
+
+    async def _take_back(self) -> None:
         """An intent that surely came to nothing leaves the job as it was."""
-        if before:
-            await self._keep(before)
+        if self._before:
+            await self._keep(self._before)
         else:
             await self._around.recorder.forget(self._job.id)
 
@@ -242,29 +298,14 @@ class TaskLife:
         self._tell(Stage.UNKNOWN, error.message)
         return Outcome(Status.UNKNOWN, error)
 
-    async def _watch(self, task: Running) -> Done | Failed | Missing | Outcome:
-        """Query the task until it ends; Missing where the gateway has lost it."""
-        around, begin, misses = self._around, self._around.clock.monotonic(), 0
-        while True:
-            age = around.clock.monotonic() - begin
-            if age >= around.rules.timeouts[self._job.kind]:
-                return self._left(f"still running after {age:.0f} s")
-            self._tell(Stage.RUNNING, "" if task.progress is None else f"{task.progress:.0%}")
-            await around.clock.sleep(around.rules.poll.delay(age, jitter=around.patience.jitter()))
-            found = await around.patience.find(self._job, task.task_id)
-            if isinstance(found, Running | Done) and around.lookups.is_due(age):
-                await self._look_up()
-            match found:
-                case Running():
-                    task, misses = found, 0
-                case Done() | Failed():
-                    return found
-                case Unknown():
-                    return self._left(found.reason)
-                case Missing():
-                    misses += 1
-                    if misses == _MISSES:
-                        return found
+    async def _look(self, watch: Watch) -> Task | Missing | Outcome:
+        before, found = watch.task, await watch.look()
+        is_there = found is not before and isinstance(found, Running | Done)
+        if is_there and self._around.lookups.is_due(watch.seconds):
+            await self._look_up()
+        if isinstance(found, Missing):
+            self._watch, self._phase = None, _Phase.OBTAIN
+        return self._left(found.reason) if isinstance(found, Unknown) else found
 
     async def _look_up(self) -> None:
         """See whether the task, which exists, is found by the id that another machine would look for."""
@@ -273,7 +314,6 @@ class TaskLife:
             self._around.lookups.note(self._external_id, is_found=not isinstance(found, Missing))
 
     async def _finish(self, done: Done) -> Outcome:
-        self._around.task_ended(self._job)
         if complaint := self._complain(done):
             return await self._fail("", complaint, cost=done.cost)
         self._tell(Stage.DOWNLOADING)
@@ -330,6 +370,7 @@ class TaskLife:
     def _begin_next_attempt(self) -> None:
         """A failed task keeps its id for ever; a further attempt has a new one."""
         self._attempt += 1
+        self._phase, self._watch, self._lost_creates = _Phase.OBTAIN, None, 0
         namespace = self._around.rules.namespace
         self._external_id = external_task_id(namespace, self._job.id, self._job.digest, self._attempt)
 

@@ -1,13 +1,14 @@
 """What the scheduler tells those who watch a run. They draw; they decide nothing."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 from typing import Protocol
 
 from kirin_batch.jobs import Job
 
-__all__ = ["Observer", "Silent", "Stage"]
+__all__ = ["KindMeasures", "Measures", "Observer", "Silent", "Stage"]
 
 
 class Stage(StrEnum):
@@ -24,27 +25,52 @@ class Stage(StrEnum):
     LEFT = "left in flight"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KindMeasures:
+    """Jobs of one kind that this run has to do with, each counted once, and the slots in use and allowed for it.
+
+    `waiting`: not begun; `failed`: ended without results, for whatever reason.
+    """
+
+    waiting: int
+    in_flight: int
+    completed: int
+    failed: int
+    slots_in_use: int
+    slot_limit: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measures:
+    """Where a run stands. `spent` and `reserved` are USD of this run; `seconds_left` is what may still pass.
+
+    None where nothing is left to wait for.
+    """
+
+    kinds: Mapping[str, KindMeasures]
+    spent: Decimal
+    reserved: Decimal
+    seconds_left: float | None
+
+
 class Observer(Protocol):
     """Told of every step; called on the event loop, so it returns at once."""
 
-    def began(self, jobs: int, *, working: int) -> None:
-        """A run of `jobs` begins, of which `working` have something to do."""
+    def began(self, jobs: int, *, working: int, measure: Callable[[], Measures]) -> None:
+        """A run of `jobs` begins, of which `working` have something to do; `measure` tells where it stands, any time.
+
+        It may be asked several times a second.
+        """
 
     def stepped(self, job: Job, stage: Stage, detail: str) -> None:
         """A job came to `stage`; `detail` is a short word for people, or empty."""
-
-    def measured(self, slots: Mapping[str, tuple[int, int]], spent: Decimal) -> None:
-        """Slots in use and allowed by kind, and the USD spent so far in this run."""
 
 
 class Silent:
     """Watches nothing."""
 
-    def began(self, jobs: int, *, working: int) -> None:
+    def began(self, jobs: int, *, working: int, measure: Callable[[], Measures]) -> None:
         """See Observer."""
 
     def stepped(self, job: Job, stage: Stage, detail: str) -> None:
-        """See Observer."""
-
-    def measured(self, slots: Mapping[str, tuple[int, int]], spent: Decimal) -> None:
         """See Observer."""

@@ -1,12 +1,21 @@
-"""When to ask again: pure functions of what has passed. Seconds are floats."""
+"""When to ask again: pure functions of what has passed and of how long such tasks take. Seconds are floats."""
 
+import math
 from dataclasses import dataclass
 
-__all__ = ["PollPolicy", "backoff_seconds"]
+from kirin_batch.scheduler.latency import Latency
 
-_AGE_SHARE = 0.15
+__all__ = ["IDLE_WORTH", "PollPolicy", "backoff_seconds", "query_price"]
+
+_PRICE = 0.032  # benchmarks/polling.py shows what it buys: queries against delay
+_STEP_SHARE = 0.1
+_JITTER_SHARE = 0.1
+_LEAST_STEP = 0.02  # seconds: bounds the sum where `least` is close to nought
 _BACKOFF_BASE = 1.0
 _BACKOFF_MOST = 60.0
+
+IDLE_WORTH = 0.25
+"""What a second late is worth, in slots that others wait for, where nothing waits: a person may."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,14 +25,46 @@ class PollPolicy:
     least: float = 1.0
     most: float = 30.0
 
-    def delay(self, age: float, *, jitter: float) -> float:
-        """Seconds until the next query of a task that is `age` seconds old.
+    def next_delay(self, age: float, latency: Latency, *, worth: float, jitter: float, is_first: bool = False) -> float:
+        """Seconds until the next query of a task that is `age` seconds old and takes as long as `latency` tells.
 
-        A share of the age, so that a result is seen late by a small part of the time that it took, with few queries;
-        `jitter`, from 0 to 1, spreads tasks of one age by up to a tenth.
+        A query has a price, in seconds by which a result is seen late. Where a task ends with a steady chance a second
+        (its hazard), queries `sqrt(2 price / hazard)` apart cost least, late seconds and queries together; there each
+        second takes `sqrt(hazard / 2 price)` of a query. As the hazard changes with the age, these shares are summed
+        up from now on, and the query comes when they make a whole one. That looks ahead: a young task, of which none
+        has ended yet, waits for the age at which they begin to, and not for ever.
+
+        `worth` is what a second late is worth, in slots that others wait for meanwhile (see `query_price`): querying
+        is free, and a slot seen late is capacity lost. Where nothing waits, results may come late, for fewer queries.
+
+        `is_first`: nobody has asked since the create; then no two queries lie more than `most` apart even if this one
+        comes later, as it may while hardly a task has ever ended. `jitter`, from 0 to 1, spreads tasks of one age by
+        up to a twentieth to both sides.
         """
-        delay = min(self.most, max(self.least, age * _AGE_SHARE))
-        return min(self.most, delay * (1 + jitter / 10))
+        price = query_price(latency.median, worth=worth)
+        most = max(self.most, latency.quiet_until - age) if is_first else self.most
+        delay = self._due(age, latency, price, most) * (1 + (jitter - 0.5) * _JITTER_SHARE)
+        return min(most, max(self.least, delay))
+
+    def _due(self, age: float, latency: Latency, price: float, most: float) -> float:
+        """The delay after which the shares of a query make a whole one, or `most`."""
+        delay, share, goal = 0.0, 0.0, math.sqrt(2 * price)
+        while delay < most:
+            step = min(max(self.least, _LEAST_STEP, delay * _STEP_SHARE), most - delay)
+            more = step * math.sqrt(latency.hazard(age + delay + step / 2))
+            if share + more >= goal:
+                return delay + step * (goal - share) / more
+            delay, share = delay + step, share + more
+        return most
+
+
+def query_price(median: float, *, worth: float) -> float:
+    """The seconds by which a task may be seen late to save a query: the fewer, the more a second is worth.
+
+    They grow with the latency, as a second late is a larger loss for a short task; but less than in proportion, or
+    short tasks would be queried all the time, and long ones be seen very late.
+    """
+    return _PRICE * math.pow(median, 2 / 3) / max(worth, IDLE_WORTH)
 
 
 def backoff_seconds(failures: int, *, jitter: float) -> float:

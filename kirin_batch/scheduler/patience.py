@@ -1,7 +1,8 @@
 """Asks the gateway until it answers: waits out what is busy or broken, so that a life sees only answers that tell.
 
 A busy answer never uses up an attempt, and a request that never reached the gateway is safe to repeat; what may have
-reached it is told to the caller, who alone knows how to settle it.
+reached it is told to the caller, who alone knows how to settle it. A create that finds no slot is told too: its job
+waits in line, not here.
 """
 
 from collections.abc import Awaitable, Callable
@@ -46,17 +47,30 @@ class Patience:
         self._slots = slots
         self._random = Random()  # noqa: S311 - spreads waiting times, keeps no secret
 
-    async def create(self, job: Job, params: dict[str, object]) -> Task | Missing | Refused | Unknown:
+    async def create(self, job: Job, params: dict[str, object]) -> Task | Missing | Refused | Unknown | Busy:
         """Send a create; after Unknown it may have reached the gateway.
 
         Raises GatewayRefusedError and GatewayUnreachableError.
         """
-        return await self._ask(job, lambda: self._gateway.create(job.model, params))
+        since = self._slots.round(job.kind)
+        answer = await self._repeat(job, lambda: self._gateway.create(job.model, params))
+        match answer:
+            case Running() | Done() | Failed():
+                self._slots.accept(job.kind)
+            case Busy(retry_after=retry_after, message=message):
+                self._slots.refuse(job.kind, since=since, jitter=self.jitter(), retry_after=retry_after)
+                self._observer.stepped(job, Stage.WAITING, message)
+        return answer
+
+    async def glance(self, job: Job, task_id: str) -> Task | Missing | Unknown:
+        """The task of the gateway's own id, asked for once; Unknown where the answer is unclear. Raises as `create`."""
+        answer = await self._ask(job, lambda: self._gateway.query(task_id))
+        return Unknown(_told(answer)) if isinstance(answer, Refused) else answer
 
     async def find(self, job: Job, task_id: str) -> Task | Missing | Unknown:
         """The task of the gateway's own id; Unknown where the answers stay unclear. Raises as `create`."""
         answer = await self._query(job, task_id, is_unclear=(Unknown, Refused))
-        return Unknown(f"{answer.message} ({answer.code})") if isinstance(answer, Refused) else answer
+        return Unknown(_told(answer)) if isinstance(answer, Refused) else answer
 
     async def look_up(self, job: Job, external_id: str) -> Task | Missing | Unknown:
         """The task of an external_task_id, as `find`."""
@@ -72,8 +86,7 @@ class Patience:
             failures += 1
             if not isinstance(answer, is_unclear) or failures == PATIENCE:
                 return answer
-            told = answer.reason if isinstance(answer, Unknown) else answer.message
-            await self._wait(job, backoff_seconds(failures, jitter=self._random.random()), told)
+            await self._wait(job, backoff_seconds(failures, jitter=self.jitter()), _told(answer))
 
     async def settle(self, job: Job, external_id: str, delays: tuple[float, ...]) -> Task | Missing | Unknown:
         """`look_up`, again after each of `delays` (seconds) while the task is missing: it may appear late."""
@@ -90,26 +103,33 @@ class Patience:
         return self._random.random()
 
     async def _ask(self, job: Job, ask: Callable[[], Awaitable[Answer]]) -> Task | Missing | Refused | Unknown:
-        busy = broken = 0
-        while True:
+        busy = 0
+        while isinstance(answer := await self._repeat(job, ask), Busy):
+            busy += 1
+            delay = max(answer.retry_after or 0.0, backoff_seconds(busy, jitter=self.jitter()))
+            await self._wait(job, delay, answer.message)
+        return answer
+
+    async def _repeat(
+        self, job: Job, ask: Callable[[], Awaitable[Answer]]
+    ) -> Task | Missing | Refused | Unknown | Busy:
+        """Ask until the gateway is reached."""
+        for broken in range(1, PATIENCE + 1):
             answer = await ask()
             match answer:
                 case Denied():
                     raise GatewayRefusedError(answer.message)
-                case Busy():
-                    busy += 1
-                    if answer.parallel:
-                        self._slots.shrink(job.kind)
-                    delay = max(answer.retry_after or 0.0, backoff_seconds(busy, jitter=self._random.random()))
-                    await self._wait(job, delay, answer.message)
-                case Broken():
-                    broken += 1
-                    if broken == PATIENCE:
-                        raise GatewayUnreachableError(f"the gateway cannot be reached: {answer.reason}")
-                    await self._wait(job, backoff_seconds(broken, jitter=self._random.random()), answer.reason)
+                case Broken(reason=reason):
+                    if broken < PATIENCE:
+                        await self._wait(job, backoff_seconds(broken, jitter=self.jitter()), reason)
                 case _:
                     return answer
+        raise GatewayUnreachableError(f"the gateway cannot be reached: {reason}")
 
     async def _wait(self, job: Job, seconds: float, reason: str) -> None:
         self._observer.stepped(job, Stage.WAITING, reason)
         await self._clock.sleep(seconds)
+
+
+def _told(answer: Unknown | Refused) -> str:
+    return answer.reason if isinstance(answer, Unknown) else f"{answer.message} ({answer.code})"

@@ -1,40 +1,53 @@
-"""Decides which job starts when. Each job that is started lives in a task of its own (`life`), within one task group.
+"""Carries a plan out: lets each life take a step when it has what it needs, with a bounded number of steps at once.
 
-A job starts when what it needs is done, its slots are free and the budget allows it; of its kind, the first that became
-ready goes first, so that a large job waits for its slots and is not passed by for ever. A job that waits holds nothing.
+A life that waits, for the end of its task say, is an entry in one heap and no coroutine. Steps have places: some for
+requests, which due queries take before new jobs do, and some for downloads, whose tasks hold no slots any more.
 """
 
 import asyncio
-from collections import deque
+import math
+from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from enum import Enum
 
 from kirin_batch.clock import Clock
 from kirin_batch.errors import GatewayRefusedError, GatewayUnreachableError, KirinError
 from kirin_batch.gateway.answers import Gateway
 from kirin_batch.jobs import Job
-from kirin_batch.plan import SENDING, Action, Plan, PlannedJob
-from kirin_batch.records import Status, TaskError
+from kirin_batch.plan import Plan
+from kirin_batch.records import Status
+from kirin_batch.scheduler.admission import Admission
 from kirin_batch.scheduler.budget import Budget
-from kirin_batch.scheduler.life import BuildParams, Rules, Surroundings, TaskLife
-from kirin_batch.scheduler.observer import Observer, Stage
+from kirin_batch.scheduler.gauge import Gauge
+from kirin_batch.scheduler.learned import Latencies
+from kirin_batch.scheduler.life import Need, Pause, TaskLife
+from kirin_batch.scheduler.line import Line
+from kirin_batch.scheduler.observer import Observer
 from kirin_batch.scheduler.outcome import Collector, Outcome, Recorder
 from kirin_batch.scheduler.patience import Patience
 from kirin_batch.scheduler.slots import Slots
+from kirin_batch.scheduler.surroundings import BuildParams, Rules, Surroundings
+from kirin_batch.scheduler.timers import Alarm, Timers
 
 __all__ = ["Limits", "Scheduler"]
 
 _GRACE_SECONDS = 1.0  # for creates that are under way when an interrupt comes: their answers hold task ids
-
-_STARTING = SENDING | {Action.RESUME, Action.FETCH, Action.UNKNOWN}
+_ASKING = 64  # steps that ask the gateway at once; it has as many connections at most
+_SHARE = 48  # of them, those of jobs that start, and those of queries: neither keeps the other waiting for ever
+_COLLECTING = 64  # steps that bring results at once, whose downloads are limited by themselves
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """`slots` by kind; `max_cost` in USD for this run; `fail_fast` starts nothing after a failure."""
+    """`slots` by kind, `total` over all kinds; `max_cost` in USD for this run.
+
+    `fail_fast` starts nothing after a failure.
+    """
 
     slots: Mapping[str, int]
+    total: int | None = None
     max_cost: Decimal | None = None
     fail_fast: bool = False
 
@@ -53,11 +66,13 @@ class Scheduler:
         observer: Observer,
         rules: Rules,
         limits: Limits,
+        latencies: Latencies | None = None,
     ) -> None:
-        self._slots = Slots(limits.slots)
+        self._clock = clock
+        self._observer = observer
+        self._slots = Slots(limits.slots, clock, total=limits.total)
         self._budget = Budget(limits.max_cost)
         self._fail_fast = limits.fail_fast
-        self._observer = observer
         self._around = Surroundings(
             patience=Patience(gateway, clock, observer, self._slots),
             recorder=ledger,
@@ -66,37 +81,59 @@ class Scheduler:
             observer=observer,
             rules=rules,
             build_params=build_params,
-            task_began=self._grow_slots,
-            task_ended=self._free_slots,
+            latencies=latencies or Latencies(),
+            worth_of=self._worth_of,
         )
-        self._holding: set[str] = set()
-        self._queue = _Queue({}, Plan(()))
+        self._open({}, Plan(()))
+        self._lives: dict[str, TaskLife] = {}
+        self._queries = Timers()
+        self._retries = Timers()
+        self._due: deque[str] = deque()
+        self._ended: deque[str] = deque()
+        self._steps: dict[asyncio.Task[None], TaskLife] = {}
+        self._busy: Counter[_Place] = Counter()
         self._changed = asyncio.Event()
         self._stopping = False
         self._refusal: KirinError | None = None
+
+    def _open(self, jobs: Mapping[str, Job], plan: Plan) -> None:
+        self._line = Line(jobs, plan)
+        self._admission = Admission(self._line, self._slots, self._budget, clock=self._clock, observer=self._observer)
+
+    def _worth_of(self, job: Job) -> float:
+        return self._line.worth_of(job)
 
     @property
     def spent(self) -> Decimal:
         """USD that the tasks of this run cost so far."""
         return self._budget.spent
 
+    @property
+    def outcomes(self) -> Mapping[str, Outcome]:
+        """How the jobs ended that were started, or blocked by a failure, by id."""
+        return self._line.outcomes
+
     def stop(self) -> None:
         """Start nothing more and leave what is in flight for the next run; `run` returns within about a second."""
         self._stopping = True
         self._changed.set()
-
-    @property
-    def outcomes(self) -> Mapping[str, Outcome]:
-        """How the jobs ended that were started, or blocked by a failure, by id."""
-        return self._queue.outcomes
 
     async def run(self, jobs: Mapping[str, Job], plan: Plan) -> None:
         """Carry out what `plan` says of `jobs`; `outcomes` tell of each.
 
         Raises GatewayRefusedError, GatewayUnreachableError, and KirinError for a disk that refuses.
         """
-        self._queue = _Queue(jobs, plan)
-        self._observer.began(len(plan.jobs), working=len(self._queue.waiting))
+        self._budget.know(plan.dearest)
+        self._open(jobs, plan)
+        gauge = Gauge(
+            self._line,
+            self._lives,
+            slots=self._slots,
+            budget=self._budget,
+            latencies=self._around.latencies,
+            clock=self._clock,
+        )
+        self._observer.began(len(plan.jobs), working=len(self._line.jobs), measure=gauge.measure)
         try:
             async with asyncio.TaskGroup() as group:
                 await self._dispatch(group)
@@ -106,162 +143,110 @@ class Scheduler:
             raise self._refusal
 
     async def _dispatch(self, group: asyncio.TaskGroup) -> None:
-        lives: dict[asyncio.Task[None], TaskLife] = {}
-        while not self._stopping:
-            while start := self._next():
-                life = TaskLife(*start, self._around)
-                task = group.create_task(self._live(start[0], life))
-                lives[task] = life
-                task.add_done_callback(lambda task: self._end_life(lives, task))
-            self._tell_measures()
-            if not lives:
-                return
-            await self._changed.wait()
-            self._changed.clear()
-        await _wind_up(lives)
+        alarm = Alarm(self._clock, group, self._changed.set)
+        try:
+            while not self._stopping:
+                self._wake()
+                while start := self._next_step():
+                    self._begin_step(group, *start)
+                next_moment = min(self._queries.next_due, self._retries.next_due, self._admission.opens_at)
+                if not self._steps and next_moment == math.inf:
+                    return
+                alarm.set(next_moment)
+                await self._changed.wait()
+                self._changed.clear()
+            await self._wind_up()
+        finally:
+            alarm.cancel()
 
-    def _end_life(self, lives: dict["asyncio.Task[None]", TaskLife], task: "asyncio.Task[None]") -> None:
-        del lives[task]
+    def _wake(self) -> None:
+        now = self._clock.monotonic()
+        self._due.extend(self._queries.pop_due(now))
+        for job in self._retries.pop_due(now):
+            self._admission.put_back(self._line.jobs[job][0], is_refused=False)
+
+    def _next_step(self) -> tuple[str, "_Place"] | None:
+        """The job that may take a step, and the place that it takes; None where all that could must wait."""
+        if self._ended and self._busy[_Place.DOWNLOAD] < _COLLECTING:
+            return self._ended.popleft(), _Place.DOWNLOAD
+        if self._busy[_Place.QUERY] + self._busy[_Place.START] < _ASKING:
+            if self._due and self._busy[_Place.QUERY] < _SHARE:
+                return self._due.popleft(), _Place.QUERY
+            if self._busy[_Place.START] < _SHARE and (job := self._admission.next()):
+                return job, _Place.START
+        return None
+
+    def _begin_step(self, group: asyncio.TaskGroup, id_: str, place: "_Place") -> None:
+        job, planned = self._line.jobs[id_]
+        life = self._lives.get(id_)
+        if life is None:
+            life = self._lives[id_] = TaskLife(job, planned, self._around)
+        task = group.create_task(self._step(job, life))
+        self._steps[task] = life
+        self._busy[place] += 1
+        task.add_done_callback(lambda task: self._end_step(task, place))
+
+    def _end_step(self, task: "asyncio.Task[None]", place: "_Place") -> None:
+        del self._steps[task]
+        self._busy[place] -= 1
         self._changed.set()
 
-    async def _live(self, job: Job, life: TaskLife) -> None:
+    async def _step(self, job: Job, life: TaskLife) -> None:
         try:
-            outcome = await life.live()
+            found = await life.step()
         except (GatewayRefusedError, GatewayUnreachableError) as error:
             # Creates that are under way get the same answer: within the grace they take their intents back.
             self._refusal = self._refusal or error
             self.stop()
             return
-        finally:
-            self._free_slots(job)
-        if outcome.status in {Status.IN_FLIGHT, Status.UNKNOWN}:
+        if isinstance(found, Outcome):
+            self._end(job, found)
+        else:
+            self._let_wait(job, found)
+
+    def _let_wait(self, job: Job, pause: Pause) -> None:
+        due = self._clock.monotonic() + pause.seconds
+        match pause.need:
+            case Need.QUERY:
+                self._queries.add(job.id, due=due)
+            case Need.DOWNLOAD:
+                self._admission.free(job, has_ended=True)
+                self._ended.append(job.id)
+            case Need.SLOTS:
+                self._admission.free(job, has_ended=True)
+                self._retries.add(job.id, due=due)
+            case Need.REFUSED_SLOTS:
+                self._admission.put_back(job, is_refused=True)
+
+    def _end(self, job: Job, outcome: Outcome) -> None:
+        del self._lives[job.id]
+        is_left = outcome.status in {Status.IN_FLIGHT, Status.UNKNOWN}
+        self._admission.free(job, has_ended=not is_left)
+        if is_left:
             self._budget.leave(job)
         else:
             is_done = outcome.status is Status.COMPLETED
             self._budget.settle(job, outcome.cost, completed=is_done, is_adopted=outcome.is_adopted)
-        self._queue.end(job.id, outcome)
+        self._line.end(job.id, outcome)
         if self._fail_fast and outcome.status is Status.FAILED:
-            self._queue.drop_unstarted()
+            self._line.drop_unstarted()
 
-    def _next(self) -> tuple[Job, PlannedJob] | None:
-        """The next job to start, its slots and budget taken; None where all that is ready must wait."""
-        for ready in self._queue.ready.values():
-            while ready:
-                job, planned = ready[0]
-                if not self._may_start(job, planned):
-                    break
-                ready.popleft()
-                if self._afford(job, planned):
-                    self._take_slots(job, planned)
-                    return job, planned
-        return None
-
-    def _may_start(self, job: Job, planned: PlannedJob) -> bool:
-        if _is_at_gateway(planned):
-            return True
-        if self._is_over_budget(job, planned) and self._budget.may_free:
-            return False  # what is in flight may turn out cheaper
-        return self._slots.fits(job.kind, job.slots)
-
-    def _afford(self, job: Job, planned: PlannedJob) -> bool:
-        """Reserve the job's cost; what no end of another job can make affordable is left for a larger budget."""
-        if self._is_over_budget(job, planned):
-            self._queue.outcomes[job.id] = Outcome(Status.PENDING, TaskError("", "over budget"))
-            self._observer.stepped(job, Stage.LEFT, "over budget")
-            return False
-        if planned.action is not Action.FETCH:
-            self._budget.reserve(job, planned.estimated_cost)
-        return True
-
-    def _is_over_budget(self, job: Job, planned: PlannedJob) -> bool:
-        return planned.action in SENDING and not self._budget.allows(job, planned.estimated_cost)
-
-    def _take_slots(self, job: Job, planned: PlannedJob) -> None:
-        if planned.action is not Action.FETCH:
-            self._slots.take(job.kind, job.slots)
-            self._holding.add(job.id)
-
-    def _free_slots(self, job: Job) -> None:
-        if job.id in self._holding:
-            self._holding.remove(job.id)
-            self._slots.give_back(job.kind, job.slots)
-            self._changed.set()
-
-    def _grow_slots(self, job: Job) -> None:
-        self._slots.grow(job.kind)
-        self._changed.set()
-
-    def _tell_measures(self) -> None:
-        self._observer.measured(self._slots.snapshot(), self._budget.spent)
+    async def _wind_up(self) -> None:
+        creating = [task for task, life in self._steps.items() if life.is_creating]
+        for task in set(self._steps) - set(creating):
+            task.cancel()
+        if creating:
+            await asyncio.wait(creating, timeout=_GRACE_SECONDS)
+        for task in tuple(self._steps):
+            task.cancel()
 
 
-class _Queue:
-    """Which jobs are ready, by kind and in order; which wait for others; how those that ended did."""
+class _Place(Enum):
+    """What a step takes one of while it is under way."""
 
-    def __init__(self, jobs: Mapping[str, Job], plan: Plan) -> None:
-        starting = [planned for planned in plan.jobs if planned.action in _STARTING]
-        self.outcomes: dict[str, Outcome] = {}
-        self.ready: dict[str, deque[tuple[Job, PlannedJob]]] = {}
-        self.waiting = {planned.job: (jobs[planned.job], planned) for planned in starting}
-        self._dependents: dict[str, list[str]] = {}
-        self._missing: dict[str, int] = {}
-        self._is_closed = False
-        for planned in starting:
-            needs = self._open_needs(jobs[planned.job], planned)
-            self._missing[planned.job] = len(needs)
-            for need in needs:
-                self._dependents.setdefault(need, []).append(planned.job)
-        # What the gateway already runs, or may, goes first: its slots are taken whether we watch it or not.
-        for planned in sorted(starting, key=lambda planned: (not _is_at_gateway(planned), planned.action in SENDING)):
-            self._make_ready(planned.job)
-
-    def _open_needs(self, job: Job, planned: PlannedJob) -> list[str]:
-        """What the job waits for: nothing where its task exists, whose slots nobody counts until it is watched."""
-        return [] if _is_at_gateway(planned) else [need for need in job.needs if need in self.waiting]
-
-    def _make_ready(self, job: str) -> None:
-        if not self._missing[job] and not self._is_closed:
-            start = self.waiting[job]
-            self.ready.setdefault(start[0].kind, deque()).append(start)
-
-    def end(self, job: str, outcome: Outcome) -> None:
-        """Note how a job ended; what waited for it gets ready, or is blocked."""
-        self.outcomes[job] = outcome
-        for dependent in self._dependents.get(job, ()):
-            if outcome.is_usable:
-                self._missing[dependent] -= 1
-                self._make_ready(dependent)
-            elif outcome.status is not Status.IN_FLIGHT:
-                self._block(dependent, job)
-
-    def _block(self, job: str, because: str) -> None:
-        blocked = [(job, because)]
-        for dependent, need in blocked:  # grows on the way; a chain may be longer than Python's stack
-            if dependent not in self.outcomes:
-                error = TaskError("", f"it needs {need}, which has no result")
-                self.outcomes[dependent] = Outcome(Status.BLOCKED, error)
-                blocked += [(further, dependent) for further in self._dependents.get(dependent, ())]
-
-    def drop_unstarted(self) -> None:
-        """Start nothing more."""
-        self.ready.clear()
-        self._is_closed = True
-
-
-def _is_at_gateway(planned: PlannedJob) -> bool:
-    """Whether the job needs no slot that is not taken already."""
-    has_task = planned.record is not None and planned.record.task_id is not None
-    return planned.action in {Action.FETCH, Action.UNKNOWN} or (planned.action is Action.RESUME and has_task)
-
-
-async def _wind_up(lives: Mapping["asyncio.Task[None]", TaskLife]) -> None:
-    creating = [task for task, life in lives.items() if life.is_creating]
-    for task in set(lives) - set(creating):
-        task.cancel()
-    if creating:
-        await asyncio.wait(creating, timeout=_GRACE_SECONDS)
-    for task in tuple(lives):
-        task.cancel()
+    START = "a request of a job that starts"
+    QUERY = "a query of a task that runs"
+    DOWNLOAD = "a download"
 
 
 def _foremost(errors: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -76,7 +76,7 @@ def test_the_key_is_nowhere_though_the_gateway_repeats_it(studio: Studio) -> Non
     second = studio.run("run", "--format", "json", "-v", "--log-file", str(log))
     assert (first.code, second.code) == (1, 1)
     assert "[key]" in second.out
-    assert "POST /model/v1/generation 400" in log.read_text()
+    assert '"path": "/model/v1/generation", "status": 400' in log.read_text()
     told = [ran.out + ran.err for ran in (first, second, studio.run("show", "one"), studio.run("status"))]
     assert KEY not in "".join(told)
     assert [path for path, data in studio.files().items() if KEY.encode() in data] == []

@@ -1,12 +1,14 @@
 """What people see while a run works: a display on a terminal, plain lines elsewhere, nothing where unwanted."""
 
+import asyncio
 import io
+import itertools
 import os
 import pty
 import select
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
 
@@ -18,8 +20,9 @@ from studio import Studio, job_named, open_studio
 from kirin_batch.cli.money import usd
 from kirin_batch.cli.progress import open_display
 from kirin_batch.cli.progress_live import LiveDisplay, shorten
+from kirin_batch.cli.progress_text import kind_lines, plain_line, time_left
 from kirin_batch.cli.shared import Shared
-from kirin_batch.scheduler.observer import Stage
+from kirin_batch.scheduler.observer import KindMeasures, Measures, Stage
 
 HIDE_CURSOR, SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"
 PATIENCE_SECONDS = 10.0
@@ -65,10 +68,10 @@ def test_a_terminal_shows_a_display_and_gets_it_cleared_away(studio: Studio) -> 
     terminal = Terminal(studio, "run")
     terminal.read_until("film:one")
     terminal.read_until("running")
+    terminal.read_until("image  0 done  1 in flight  0 waiting  1 failed   slots  1/10")
     studio.holds_time = False
     assert terminal.end() == 1
     assert terminal.text.count(HIDE_CURSOR) == terminal.text.count(SHOW_CURSOR) == 1
-    assert "slots: image 1/10" in terminal.text
     after = terminal.text.rpartition(SHOW_CURSOR)[2]
     assert "1 completed, 1 failed; this run cost $0.0140" in after
     assert "\x1b[31mfailed" in after
@@ -120,50 +123,136 @@ def test_quiet_is_one_line_and_verbose_tells_all(studio: Studio) -> None:
     assert studio.run("status", "-q").out == "1 completed, 1 failed; cost $0.0140\n"
 
 
-def test_the_counts_come_every_ten_seconds(capsys: pytest.CaptureFixture[str]) -> None:
+def standing(
+    *, seconds_left: float | None = 230.0, reserved: str = "0.28", **kinds: tuple[int, int, int, int]
+) -> Measures:
+    """Where a run stands: of each kind those completed, in flight, waiting and failed."""
+    return Measures(
+        kinds={
+            kind: KindMeasures(
+                completed=done, in_flight=busy, waiting=waiting, failed=failed, slots_in_use=busy, slot_limit=10
+            )
+            for kind, (done, busy, waiting, failed) in kinds.items()
+        },
+        spent=Decimal("0.34"),
+        reserved=Decimal(reserved),
+        seconds_left=seconds_left,
+    )
+
+
+def test_a_line_of_counts_comes_every_ten_seconds(capsys: pytest.CaptureFixture[str]) -> None:
     clock = FakeClock()
     with open_display(Shared(), clock=clock) as display:
-        display.began(3, working=3)
-        display.measured({"image": (1, 10)}, Decimal("0.5"))
-        clock.seconds += 11
-        display.stepped(job_named("a:one"), Stage.RUNNING, "")
+        display.began(3, working=3, measure=lambda: standing(image=(1, 1, 0, 0), video=(0, 0, 1, 0)))
+        for seconds in (9, 11, 12):
+            clock.seconds = seconds
+            display.stepped(job_named("a:one"), Stage.RUNNING, "")
         display.stepped(job_named("a:two"), Stage.LEFT, "over budget")
     told = capsys.readouterr().err.splitlines()
     assert told == [
         "3 of 3 jobs have something to do",
-        "1 running, 2 waiting; $0.50",
+        "1/3 done, 1 in flight, 1 waiting; $0.34 spent, $0.28 reserved; about 4 min left",
         "a:two: left for the next run: over budget",
     ]
 
 
-def test_a_small_terminal_is_never_overflown() -> None:
-    screen = io.StringIO()
-    console = Console(file=screen, width=50, height=14, force_terminal=True, color_system=None)
+def test_a_plain_line_names_only_what_there_is() -> None:
+    all_of_it = standing(image=(12, 10, 228, 1), video=(0, 0, 0, 0))
+    assert plain_line(all_of_it) == (
+        "12/251 done, 10 in flight, 228 waiting, 1 failed; $0.34 spent, $0.28 reserved; about 4 min left"
+    )
+    assert plain_line(standing(image=(2, 0, 0, 0), seconds_left=None, reserved="0")) == "2/2 done; $0.34 spent"
+
+
+async def drawn(
+    console: Console, steps: Sequence[tuple[str, Stage, str]], measures: Measures, *, working: int = 40
+) -> list[str]:
+    """The lines of a display after these steps; it measures on the event loop."""
     with LiveDisplay(console=console) as display:
-        display.began(40, working=40)
-        for number in range(20):
-            display.stepped(job_named(f"campaigns/autumn:poster[place=forest,n={number}]"), Stage.RUNNING, "50%")
-        for number in range(10):
-            stage = Stage.RETRYING if number % 2 else Stage.FAILED
-            display.stepped(job_named(f"campaigns/autumn:poster[place=forest,n={number}]"), stage, "a long reason " * 9)
-        display.measured({"image": (3, 10)}, Decimal("1.5"))
+        display.began(40, working=working, measure=lambda: measures)
+        for job, stage, detail in steps:
+            display.stepped(job_named(job), stage, detail)
         lines = console.render_lines(display._draw())
-    texts = ["".join(segment.text for segment in line).rstrip() for line in lines]
-    assert len(lines) <= 14
-    assert all(len(text) <= 50 for text in texts)
+    return ["".join(segment.text for segment in line).rstrip() for line in lines]
+
+
+@pytest.mark.parametrize("width", [20, 40, 50, 100])
+def test_a_small_terminal_is_never_overflown(width: int) -> None:
+    console = Console(file=io.StringIO(), width=width, height=14, force_terminal=True, color_system=None)
+    names = [f"campaigns/autumn:poster[place=forest,n={number}]" for number in range(20)]
+    ended = [(name, Stage.FAILED if at % 2 else Stage.RETRYING, "a long reason " * 9) for at, name in enumerate(names)]
+    steps = [*((name, Stage.RUNNING, "50%") for name in names), *ended[:10]]
+    measures = standing(image=(1200, 10, 22800, 10), video=(0, 5, 20, 0))
+    texts = asyncio.run(drawn(console, steps, measures))
+    assert len(texts) <= 14
+    assert all(len(text) <= width for text in texts)
     assert any(text.endswith("more") for text in texts)
-    assert texts[-1] == "slots: image 3/10   spent: $1.50   waiting: 20"
+    assert any(text.startswith("image") for text in texts)
+
+
+def test_a_display_counts_each_kind_in_columns_and_tells_money_and_time() -> None:
+    console = Console(file=io.StringIO(), width=100, height=24)
+    measures = standing(image=(12, 10, 228, 1), video=(0, 5, 2, 0), sound=(0, 0, 0, 0))
+    *_, images, films, _bar, facts = asyncio.run(drawn(console, (), measures))
+    assert images == "image   12 done  10 in flight  228 waiting   1 failed   slots 10/10"
+    assert films == "video    0 done   5 in flight    2 waiting   0 failed   slots  5/10"
+    assert facts == "spent $0.34, reserved $0.28   about 4 min left"
+
+
+@pytest.mark.parametrize(
+    ("columns", "line"),
+    [
+        (65, "image  12 done  10 in flight   3 waiting   1 failed   slots 10/10"),
+        (64, "image  12 done  10 in flight   1 failed   slots 10/10"),
+        (40, "image  12 done  10 in flight   1 failed"),
+        (26, "image  12 done   1 failed"),
+        (5, "image"),
+    ],
+)
+def test_a_narrow_terminal_shows_what_tells_most(columns: int, line: str) -> None:
+    assert list(kind_lines(standing(image=(12, 10, 3, 1)), columns=columns)) == [line]
+
+
+def test_a_display_looks_again_by_itself() -> None:
+    async def watch() -> list[str]:
+        looks, looked_again = itertools.count(), asyncio.Event()
+
+        def measure() -> Measures:
+            done = min(next(looks), 1)
+            asyncio.get_running_loop().call_soon(looked_again.set if done else int)
+            return standing(image=(done, 1 - done, 0, 0))
+
+        with LiveDisplay(console=Console(file=io.StringIO(), width=80)) as display:
+            display.began(1, working=1, measure=measure)
+            await asyncio.wait_for(looked_again.wait(), PATIENCE_SECONDS)
+            return list(kind_lines(display._measures or standing(), columns=80))
+
+    assert asyncio.run(watch()) == ["image  1 done  0 in flight  0 waiting  0 failed   slots  0/10"]
 
 
 def test_a_completed_job_shows_what_it_cost() -> None:
     console = Console(file=io.StringIO(), width=80, height=24)
-    with LiveDisplay(console=console) as display:
-        display.began(1, working=1)
-        display.stepped(job_named("a:one"), Stage.COMPLETED, "0.0140")
-        display.stepped(job_named("a:two"), Stage.COMPLETED, "")
-        with console.capture() as drawn:
-            console.print(display._draw())
-    assert "1 of 1 job has something to do\n✓ a:one  $0.0140\n✓ a:two\n" in drawn.get()
+    steps = [("a:one", Stage.COMPLETED, "0.0140"), ("a:two", Stage.COMPLETED, "")]
+    texts = asyncio.run(drawn(console, steps, standing(image=(2, 0, 0, 0)), working=1))
+    assert texts[:3] == ["1 of 40 jobs have something to do", "✓ a:one  $0.0140", "✓ a:two"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0, "under a minute left"),
+        (59.9, "under a minute left"),
+        (60, "about 1 min left"),
+        (181, "about 4 min left"),
+        (3540, "about 59 min left"),
+        (3600, "about 1 h left"),
+        (8000, "about 2 h 10 min left"),
+        (35990, "about 10 h left"),
+        (108000, "about 30 h left"),
+    ],
+)
+def test_the_time_left_is_told_as_exactly_as_it_is_known(seconds: float, words: str) -> None:
+    assert time_left(seconds) == words
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,12 @@
 """Which jobs a command is about: kinds of options narrow each other, values of one kind add up."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from aiohttp import web
+from aiohttp.typedefs import Handler
 from studio import Studio, open_studio
 
 JOBS = """
@@ -14,6 +17,7 @@ JOBS = """
     params: {prompt: p, aspect_ratio: "${{ matrix.ratio }}"}
   clip: {model: kirin_v3_i2v, tags: [film], params: {prompt: walk, image: "${{ jobs.base.url }}"}}
 """
+URL = "https://pictures.example/fox.png"
 POSTERS = {"film:poster[ratio=16:9]", "film:poster[ratio=9:16]"}
 
 
@@ -37,6 +41,12 @@ def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
         (["specs/more"], {"more/late:other"}),
         (["specs/film.yaml", "specs/more/late.yaml", "--job", "other"], {"more/late:other"}),
         (["--failed"], set()),
+        (["--tag", "pr*", "--tag", "f?lm"], POSTERS | {"film:clip", "film:base"}),
+        (["specs/m*/*.yaml"], {"more/late:other"}),
+        (["specs/**/late.y*ml"], {"more/late:other"}),
+        (["--exclude", "poster", "--exclude", "more/*"], {"film:clip", "film:base"}),
+        (["--job", "poster", "--exclude", "*16:9]"], {"film:poster[ratio=9:16]"}),
+        (["--job", "clip", "--exclude", "base"], {"film:clip"}),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",  # a set has no order
 )
@@ -82,3 +92,60 @@ def test_paths_are_those_of_the_working_directory(studio: Studio, monkeypatch: p
     monkeypatch.chdir(studio.root / "specs" / "more")
     assert set(studio.run("plan", "late.yaml", "--format", "json").actions) == {"more/late:other"}
     assert len(studio.run("plan", "-C", "../..", "--format", "json").actions) == 5
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--exclude", "bsae"], "--exclude bsae meets no job"),
+        (["--tag", "stil?x"], "--tag stil?x is on no job"),
+        (["--model", "kirin_v9*"], "--model kirin_v9* makes no job"),
+        (["specs/nothing*.yaml"], "specs/nothing*.yaml meets no spec"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_pattern_that_meets_nothing_is_an_error(studio: Studio, options: list[str], told: str) -> None:
+    ran = studio.run("run", *options)
+    assert (ran.code, told in ran.err, studio.books.creates) == (2, True, 0)
+
+
+def test_what_needs_an_excluded_job_is_told_and_not_sent_until_that_has_a_result(studio: Studio) -> None:
+    ran = studio.run_json("specs/film.yaml", "--exclude", "base")
+    assert (ran.code, ran.statuses["film:clip"], studio.books.creates) == (1, "blocked", 2)
+    assert ran.json["jobs"][-1]["error"]["message"] == "it needs film:base, which is excluded"
+    assert studio.run("run", "--job", "base").code == 0
+    ran = studio.run_json("specs/film.yaml", "--exclude", "base")
+    assert (ran.code, ran.statuses["film:clip"], "film:base" in ran.statuses) == (0, "completed", False)
+
+
+def test_all_but_the_excluded_jobs_are_done(studio: Studio) -> None:
+    assert studio.run("run", "--exclude", "clip", "--exclude", "more/late:*").code == 0
+    assert set(studio.records) == POSTERS | {"film:base"}
+
+
+def test_no_more_slots_than_the_cap_are_in_use_whatever_their_kind(studio: Studio) -> None:
+    running: set[str] = set()
+    peaks: list[int] = []
+
+    async def count(request: web.Request, handler: Handler) -> web.StreamResponse:
+        studio.holds_time = request.method == "POST"  # no task has ended when it is created
+        response = await handler(request)
+        is_answer = response.content_type == "application/json"
+        answer = json.loads(response.text or "{}") if isinstance(response, web.Response) and is_answer else {}
+        if request.method == "POST":
+            running.add(answer["id"])
+            peaks.append(len(running))
+        elif answer.get("status") in {"completed", "failed"}:
+            running.discard(answer["id"])
+        return response
+
+    studio.wrap = count
+    (studio.root / "kirin.yaml").write_text("version: 1\npoll: {min: 0.05, max: 0.1}\n")
+    films = "\n".join(f"  f{n}: {{model: kirin_v3_i2v, params: {{prompt: a, image: '{URL}'}}}}" for n in range(3))
+    studio.spec(films + "\n" + "\n".join(f"  p{n}: {{params: {{prompt: p{n}}}}}" for n in range(4)))
+    assert studio.run("run", "specs/film.yaml", "-j", "2").code == 0
+    assert (len(peaks), max(peaks)) == (7, 2)
+
+
+def test_a_cap_of_no_slots_is_refused(studio: Studio) -> None:
+    assert studio.run("run", "-j", "0").code == 2

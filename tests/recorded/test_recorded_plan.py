@@ -180,13 +180,27 @@ def test_a_job_waits_for_what_will_be_sent_again() -> None:
     assert [planned.action for planned in plan.jobs] == [Action.RETRY, Action.CREATE]
 
 
-def test_costs_are_those_of_what_would_be_sent_and_unknown_where_one_is() -> None:
+def test_what_needs_an_excluded_job_is_blocked_until_that_has_a_result() -> None:
+    base, poster = picture("s:base"), picture("s:poster", needs=("s:base",))
+    clip = film("s:clip", needs=("s:poster",))
+    options = PlanOptions(excluded={"s:base"})
+    blocked = plan_for([base, poster, clip], options=options)
+    assert [str(planned.action) for planned in blocked.jobs] == ["create", "blocked", "blocked"]
+    assert blocked.jobs[1].reason == "it needs s:base, which is excluded"
+    for present in (True, False):
+        free = plan_for([base, poster, clip], record_of(base), options=options, present=present)
+        assert [str(planned.action) for planned in free.jobs][1:] == ["create", "create"]
+
+
+def test_costs_are_those_of_what_would_be_sent_and_an_unknown_one_counts_as_the_dearest_known() -> None:
     jobs = [JOB, picture("s:b", slots=3), film("s:c")]
     prices = {"pictures": "0.01", "films": "1.5"}
     plan = plan_for(jobs, record_of(film("s:c"), Status.IN_FLIGHT), prices=prices)
     assert [planned.estimated_cost for planned in plan.jobs] == [Decimal("0.01"), Decimal("0.03"), Decimal("1.5")]
     assert plan.estimated_cost == Decimal("0.04")  # what is in flight is not asked for again
-    assert plan_for(jobs, prices={"pictures": "1"}).estimated_cost is None
+    partly = plan_for(jobs, prices={"pictures": "1"})
+    assert [partly.jobs[2].estimated_cost, partly.unpriced, partly.estimated_cost] == [None, 1, 1 + 3 + 3]
+    assert [plan_for(jobs).unpriced, plan_for(jobs).estimated_cost] == [3, None]
     assert plan_for([]).estimated_cost == 0
 
 

@@ -11,7 +11,7 @@ from job_samples import film, picture, plan_for, record_of, result
 from scripted_gateway import Script, ScriptedGateway, World, done
 
 from kirin_batch.errors import GatewayRefusedError, GatewayUnreachableError, KirinError
-from kirin_batch.gateway.answers import Answer, Broken, Busy, Denied, Failed, Refused, Running
+from kirin_batch.gateway.answers import Answer, Broken, Busy, Denied, Done, Failed, Refused, Running
 from kirin_batch.jobs import Job
 from kirin_batch.plan import PlanOptions
 from kirin_batch.records import Status, TaskError
@@ -56,13 +56,32 @@ def test_of_a_kind_the_first_that_is_ready_starts_first_and_never_too_many() -> 
     assert started(world).index("s:z") <= 2  # another kind does not wait
 
 
-def test_a_large_job_is_not_passed_by_for_ever() -> None:
+def test_a_large_job_is_passed_by_only_in_slots_that_it_leaves_to_others() -> None:
     small = [picture(f"s:{number:02}") for number in range(20)]
     jobs = [*small[:3], picture("s:large", slots=9), *small[3:]]
     world = World()
     statuses(world, *jobs)
-    assert started(world) == [job.id for job in jobs]
+    order = started(world)
+    assert 4 <= order.index("s:large") <= 6, "one at a time beside those that ran before it"
+    assert [job for job in order if job != "s:large"] == [job.id for job in small]
     assert world.gateway.most_in_use == {"image": 10}
+
+
+def test_a_large_job_that_the_account_has_no_room_for_keeps_no_small_one_waiting() -> None:
+    world = World()
+    world.gateway.limits = {"image": 3}  # others use the rest of the account, for good
+    jobs = [picture("s:large", slots=9), *(picture(f"s:{number}") for number in range(6))]
+    world.rules = replace(world.rules, timeouts={"image": 900.0, "video": 900.0})
+    world.gateway.on_end = lambda _id: open_up(world)
+    assert statuses(world, *jobs)[-1] == "s:large completed"
+    assert len(world.gateway.tasks) == 7
+
+
+def open_up(world: World) -> Done:
+    """The others are gone when the last small job has begun."""
+    if len(world.gateway.tasks) >= 5:
+        world.gateway.limits = {}
+    return done()
 
 
 def test_a_job_starts_when_all_it_needs_has_ended_and_holds_no_slot_before() -> None:
@@ -70,6 +89,16 @@ def test_a_job_starts_when_all_it_needs_has_ended_and_holds_no_slot_before() -> 
     jobs = [A, B, film("s:f", needs=("s:a", "s:b")), picture("s:g", needs=("s:f",)), C]
     assert statuses(world, *jobs, limits=slots(image=1, video=1))[-1] == "s:g completed"
     assert started(world) == ["s:a", "s:b", "s:c", "s:f", "s:g"]
+
+
+def test_the_longest_chain_goes_first_and_all_else_as_it_comes() -> None:
+    world = World()
+    chain = [picture("s:x"), film("s:y", needs=("s:x",)), film("s:z", needs=("s:y",))]
+    jobs = [A, B, C, picture("s:short"), film("s:next", needs=("s:short",)), *chain]
+    statuses(world, *jobs, limits=slots(image=1, video=1))
+    order = started(world)
+    assert [id_ for id_ in order if id_ not in {"s:y", "s:z", "s:next"}] == ["s:x", "s:short", "s:a", "s:b", "s:c"]
+    assert [id_ for id_ in order if id_ in {"s:y", "s:z", "s:next"}] == ["s:y", "s:next", "s:z"]
 
 
 def test_a_failed_job_blocks_what_needs_it_and_nothing_else() -> None:
@@ -136,7 +165,8 @@ def test_a_limit_that_grows_again_lets_the_next_job_start_at_once() -> None:
     first, second = film("s:f"), film("s:g", needs=("s:a",))
     world = World()
     world.gateway.task_seconds = 100.0
-    world.gateway.on_create = Script(Busy(200.0, "1303", "no slot", parallel=True))
+    refusal = Script(Busy(200.0, "1303", "no slot", parallel=True))
+    world.gateway.on_create = lambda id_: refusal(id_) if id_ == first.external_task_id else None
     statuses(world, first, A, second, limits=slots(video=2))
     ends = [world.gateway.tasks[job.external_task_id].ends_at for job in (first, second)]
     assert abs(ends[0] - ends[1]) < world.gateway.task_seconds
@@ -155,8 +185,8 @@ def test_what_the_budget_does_not_allow_is_left_and_all_else_goes_on() -> None:
     jobs = [A, B, picture("s:c", needs=("s:b",)), film("s:f"), owed]
     prices = {"pictures": "0.028", "films": "0"}
     told = statuses(world, *jobs, limits=slots(max_cost="0.03"), prices=prices)
-    assert sorted(told) == ["s:a completed", "s:b pending", "s:f completed", "s:z completed"]
-    assert ("s:b", Stage.LEFT, "over budget") in world.watcher.stages
+    assert sorted(told) == ["s:a pending", "s:b completed", "s:c pending", "s:f completed", "s:z completed"]
+    assert ("s:a", Stage.LEFT, "over budget") in world.watcher.stages
 
 
 def test_a_task_left_in_flight_keeps_its_budget_and_nobody_waits_for_it() -> None:

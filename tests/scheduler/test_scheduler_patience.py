@@ -80,9 +80,15 @@ def test_waiting_begins_at_a_second_backs_off_and_honours_what_the_gateway_asks_
     ]
 
 
-def test_only_taken_slots_make_the_limit_shrink() -> None:
+def test_only_creates_that_are_refused_make_the_limit_shrink() -> None:
     world, _ = find(BUSY, PARALLEL, Missing())
-    assert world.slots.snapshot()["image"] == (0, 5)
+    assert world.slots.snapshot()["image"] == (0, 10)
+    for answer in (BUSY, PARALLEL):
+        world = World()
+        world.slots.take("image", 8)
+        world.gateway.on_create = Script(answer)
+        assert ask(world, lambda patience: patience.create(JOB, {"external_task_id": "kb-1"})) == answer
+        assert world.slots.snapshot()["image"] == (8, 4)
 
 
 @pytest.mark.parametrize(
@@ -98,13 +104,13 @@ def test_what_concerns_every_job_is_an_error(answers: list[Answer], error: type[
         find(*answers)
 
 
-@pytest.mark.parametrize("answer", [Running("t"), done("t"), Missing(), REFUSED, Unknown("504")])
+@pytest.mark.parametrize("answer", [Running("t"), done("t"), Missing(), REFUSED, Unknown("504"), BUSY, PARALLEL])
 def test_a_create_is_repeated_only_where_none_was_made(answer: Answer) -> None:
     world = World()
-    world.gateway.on_create = Script(BUSY, Broken("no route"), PARALLEL, answer, Running("never asked"))
+    world.gateway.on_create = Script(Broken("no route"), Broken("no route"), answer, Running("never asked"))
     params: dict[str, object] = {"external_task_id": "kb-1"}
     assert ask(world, lambda patience: patience.create(JOB, params)) == answer
-    assert world.created == ["kb-1"] * 4
+    assert world.created == ["kb-1"] * 3
 
 
 def test_a_task_that_appears_late_is_found() -> None:
