@@ -1,5 +1,6 @@
 """What people are told, and asked, of canaries: jobs that go first, for which the others wait."""
 
+import logging
 import sys
 from typing import Any
 
@@ -12,6 +13,8 @@ from kirin_batch.cli.shared import Shared
 from kirin_batch.commands.canary import Canaries
 
 __all__ = ["Question", "canaries_as_json", "held_back_line"]
+
+logger = logging.getLogger("kirin_batch.run")
 
 
 class Question:
@@ -37,6 +40,8 @@ class Question:
             goes_on = True
             if not self._shared.quiet:
                 self._shared.print_note(f"{told}; going on with {_jobs(canaries.held_back)}")
+        facts = {"canaries": len(canaries.rows), "spent": str(canaries.spent), "held_back": canaries.held_back}
+        logger.info("canary", extra={"fields": {**facts, "released": goes_on, "asked": self._is_asked}})
         if goes_on:
             self._screen.open()
         return goes_on

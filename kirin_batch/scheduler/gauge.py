@@ -111,7 +111,9 @@ class Gauge:
             jobs = kinds[job.kind]
             if outcome := self._line.outcomes.get(id_):
                 jobs.end(outcome)
-            elif life := self._lives.get(id_):
+            elif (life := self._lives.get(id_)) and life.is_in_line:
+                jobs.wait(job, is_ahead=True)
+            elif life:
                 jobs.run(job, life.age)
             elif (created_at := _created_at(planned)) is not None:
                 jobs.run(job, age_of(created_at, self._clock))

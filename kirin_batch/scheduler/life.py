@@ -108,6 +108,11 @@ class TaskLife:
         """Seconds since its task was created; 0.0 where none is watched."""
         return self._watch.age if self._watch else 0.0
 
+    @property
+    def is_in_line(self) -> bool:
+        """Whether the gateway had no slot for its task, so that it waits for another turn."""
+        return self._phase is _Phase.CREATE and not self.is_creating and self._watch is None
+
     async def step(self) -> Outcome | Pause:
         """Go on to the next pause, or to the end.
 

@@ -96,11 +96,6 @@ class Line:
         heads = [(min(heap[0] for heap in sizes.values()), kind) for kind, sizes in self._ready.items() if sizes]
         return [kind for _, kind in sorted(heads)]
 
-    @property
-    def chain_seconds(self) -> float:
-        """About how long the longest chain of jobs takes that wait for jobs which have not ended."""
-        return max((seconds for job, seconds in self._weights.items() if job not in self.outcomes), default=0.0)
-
     def worth_of(self, job: Job) -> float:
         """What a second is worth by which the end of the job's task is seen late, in slots that others wait for.
 

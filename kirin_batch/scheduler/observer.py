@@ -29,7 +29,8 @@ class Stage(StrEnum):
 class KindMeasures:
     """Jobs of one kind that this run has to do with, each counted once, and the slots in use and allowed for it.
 
-    `waiting`: not begun; `failed`: ended without results, for whatever reason.
+    `waiting`: not begun, what the budget does not allow included; `in_flight`: begun and not ended, or left so;
+    `failed`: ended without results, for whatever reason.
     """
 
     waiting: int

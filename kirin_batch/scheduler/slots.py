@@ -46,7 +46,8 @@ class Slots:
 
     def most(self, kind: str) -> int:
         """How many slots of the kind the user allows."""
-        return self._kinds[kind].most
+        most = self._kinds[kind].most
+        return most if self._total is None else min(most, self._total)
 
     def is_in_use(self, kind: str) -> bool:
         """Whether any slot of the kind is."""
