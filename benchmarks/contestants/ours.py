@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from measuring import POLL_SECONDS, Errand, Meter, cpu_seconds, read_errand
 
+from kirin_batch.cli.event_loop import spare_collector
 from kirin_batch.commands.run import RunOptions, RunReport, run_project
 from kirin_batch.commands.workspace import open_project, open_workspace
 from kirin_batch.errors import ExitCode
@@ -51,6 +52,7 @@ def main() -> None:
     begin = cpu_seconds()
     start = Start(meter)
     workspace = open_workspace(open_project(errand.folder))
+    spare_collector()
     report: RunReport = asyncio.run(run_project(workspace, RunOptions(), observer=start))
     if report.exit_code is not ExitCode.DONE:
         raise RuntimeError(f"the run ended with {report.exit_code!r}")

@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from kirin_batch.cli.canary_text import Question, canaries_as_json, held_back_line
+from kirin_batch.cli.event_loop import new_event_loop, spare_collector
 from kirin_batch.cli.money import usd
 from kirin_batch.cli.requests_text import dry_run_as_json, request_text, summary_line
 from kirin_batch.cli.rows_text import counts_line, row_line, rows_as_json
@@ -30,13 +31,6 @@ from kirin_batch.commands.run import RunOptions, RunReport, run_project
 from kirin_batch.commands.workspace import Workspace
 from kirin_batch.errors import ExitCode
 from kirin_batch.records import Status
-
-try:
-    import uvloop
-except ImportError:  # the extra `fast` is not there
-    _new_event_loop: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop
-else:
-    _new_event_loop = uvloop.new_event_loop
 
 __all__ = ["command"]
 
@@ -138,7 +132,8 @@ def command(  # noqa: PLR0913 - one argument an option
 
 
 def _run(shared: Shared, workspace: Workspace, options: RunOptions, *, is_confirmed: bool) -> RunReport:
-    with Screen(shared) as screen, asyncio.Runner(loop_factory=_new_event_loop) as runner:
+    with Screen(shared) as screen, asyncio.Runner(loop_factory=new_event_loop) as runner:
+        spare_collector()
         question = Question(shared, screen, is_answered=is_confirmed)
         interrupts = partial(_interrupts, screen.close)
         return runner.run(

@@ -86,31 +86,36 @@ class HttpGateway:
         return await self._ask("GET", f"{PATH}/task/{quote(task, safe='')}")
 
     async def download(self, url: str, write: Writer, *, resumption: Resumption | None = None) -> Fetched:
-        """Stream a result into `write`, without the key; limits: 4 GiB, an hour, `timeout_seconds` of silence."""
+        """Stream a result into `write`, without the key; limits: its size, an hour, `timeout_seconds` of silence."""
         return await self._downloads.download(url, write, resumption=resumption)
 
     async def _ask(self, method: str, path: str, *, content: object = None) -> Answer:
+        body = None if content is None else json_body(content)
         async with self._connections:
             await self._pace.turn()  # last: who then waited for a connection would not leave when its turn is
-            outcome = await self._log_exchange(method, path, body=None if content is None else json_body(content))
+            begin, outcome = self._clock.monotonic(), None
+            try:
+                outcome = await self._exchange(method, path, body=body)
+            finally:  # a request that is broken off is logged too
+                if logger.isEnabledFor(logging.DEBUG):
+                    self._log(method, path, body, outcome, seconds=self._clock.monotonic() - begin)
         answer = read_reply(outcome, now=self._clock.now()) if isinstance(outcome, Reply) else outcome
         if isinstance(answer, Busy) and answer.retry_after and not answer.parallel:
             self._pace.hold(answer.retry_after)  # too fast: that is said to all of this account's requests
         return presentable(answer, secret=self._secret)
 
-    async def _log_exchange(
-        self, method: str, path: str, *, body: bytes | StreamedBody | None
-    ) -> Reply | Refused | Broken | Unknown:
-        begin, outcome = self._clock.monotonic(), None
-        try:
-            outcome = await self._exchange(method, path, body=body)
-        finally:  # a request that is broken off is logged too
-            if logger.isEnabledFor(logging.DEBUG):
-                told = outcome if isinstance(outcome, Reply | None) else presentable(outcome, secret=self._secret)
-                facts = {"method": method, "path": path, **_facts(told), "bytes_sent": _size(body)}
-                seconds = round(self._clock.monotonic() - begin, 3)
-                logger.debug("request", extra={"fields": {**facts, "seconds": seconds}})
-        return outcome
+    def _log(
+        self,
+        method: str,
+        path: str,
+        body: bytes | StreamedBody | None,
+        outcome: Reply | Refused | Broken | Unknown | None,
+        *,
+        seconds: float,
+    ) -> None:
+        told = outcome if isinstance(outcome, Reply | None) else presentable(outcome, secret=self._secret)
+        facts = {"method": method, "path": path, **_facts(told), "bytes_sent": _size(body)}
+        logger.debug("request", extra={"fields": {**facts, "seconds": round(seconds, 3)}})
 
     async def _exchange(
         self, method: str, path: str, *, body: bytes | StreamedBody | None
@@ -180,8 +185,8 @@ def _session(settings: GatewaySettings) -> aiohttp.ClientSession:
 async def _read(content: aiohttp.StreamReader) -> bytes | None:
     """All of a body; None where there is more than any answer has."""
     body = bytearray()
-    while piece := await content.read(_PIECE_BYTES):
-        body += piece
+    while not content.at_eof():
+        body += await content.read(_PIECE_BYTES)
         if len(body) > _ANSWER_BYTES:
             return None
     return bytes(body)

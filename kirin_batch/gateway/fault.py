@@ -1,6 +1,6 @@
 """What the gateway says of a fault, in any of its forms: codes and a message. Must not know what the codes mean."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 __all__ = ["Fault", "read_fault"]
@@ -32,15 +32,15 @@ def read_fault(body: object) -> Fault:
 
 def _layers(body: object) -> Iterator[object]:
     """The places where a fault may be told, the innermost first."""
-    if isinstance(body, Mapping):
+    if isinstance(body, dict):
         yield body.get("error")
-        if isinstance(body.get("status"), Mapping):
+        if isinstance(body.get("status"), dict):
             yield body["status"]  # else the status of a task, a word
     yield body
 
 
 def _codes(layer: object) -> Iterator[str]:
-    if isinstance(layer, Mapping):
+    if isinstance(layer, dict):
         told = [_as_code(layer.get("error_code")), _as_code(layer.get("code"))]
     elif isinstance(layer, str) and not layer.isdecimal():
         told = []  # a bare text is a message
@@ -58,7 +58,7 @@ def _as_code(value: object) -> str:
 
 
 def _messages(layer: object) -> Iterator[str]:
-    told = (layer.get("message"), layer.get("error_message")) if isinstance(layer, Mapping) else (layer,)
+    told = (layer.get("message"), layer.get("error_message")) if isinstance(layer, dict) else (layer,)
     for message in told:
         if isinstance(message, str) and message.strip() and not message.isdecimal():
             yield message.strip()

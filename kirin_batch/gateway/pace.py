@@ -28,6 +28,8 @@ class Pace:
 
     async def turn(self) -> None:
         """Wait for one's turn."""
+        if self._limiter is None and self._held_until <= self._clock.monotonic():
+            return
         async with self._gate:
             while True:
                 while (seconds := self._held_until - self._clock.monotonic()) > 0:

@@ -11,7 +11,7 @@ from math import isfinite
 
 import orjson
 
-from kirin_batch.gateway.answers import Answer, Broken, Busy, Denied, Failed, Missing, Refused, Unknown
+from kirin_batch.gateway.answers import Answer, Broken, Busy, Denied, Done, Failed, Missing, Refused, Running, Unknown
 from kirin_batch.gateway.fault import Fault, read_fault
 from kirin_batch.gateway.secret import Secret
 from kirin_batch.gateway.task import read_task
@@ -144,13 +144,13 @@ def _seconds_until(date: str, *, now: datetime) -> float:
 def presentable(answer: Answer, *, secret: Secret) -> Answer:
     """Make the texts of an answer fit for people: without the key, in one line, without what moves a terminal."""
     match answer:
+        case Running() | Done() | Missing():  # first: nearly all answers are, and none holds a text
+            return answer
         case Unknown() | Broken():
             return replace(answer, reason=_clean(answer.reason, secret, _TEXT_CHARACTERS))
         case Failed() | Refused() | Denied() | Busy():
             code = _clean(answer.code, secret, _CODE_CHARACTERS)
             return replace(answer, code=code, message=_clean(answer.message, secret, _TEXT_CHARACTERS))
-        case _:
-            return answer
 
 
 def _clean(text: str, secret: Secret, most: int) -> str:

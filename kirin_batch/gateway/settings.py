@@ -21,7 +21,7 @@ class GatewaySettings:
     api_key: Secret
     timeout_seconds: float = 60.0
     requests_per_second: float | None = None
-    connections: int = 32
+    connections: int = 64
 
     def __post_init__(self) -> None:
         if problem := _problem(self.base_url):

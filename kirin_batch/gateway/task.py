@@ -45,8 +45,8 @@ def read_task(body: object) -> Running | Done | Failed | None:
 
 
 def _find(body: object) -> Mapping[str, Any] | None:
-    places = (body, body.get("data")) if isinstance(body, Mapping) else ()
-    return next((place for place in places if isinstance(place, Mapping) and _is_id(place.get("id"))), None)
+    places = (body, body.get("data")) if isinstance(body, dict) else ()
+    return next((place for place in places if isinstance(place, dict) and _is_id(place.get("id"))), None)
 
 
 def _is_id(value: object) -> bool:
@@ -69,7 +69,7 @@ def _contents(output: object) -> Iterator[Mapping[str, Any]]:
 
 def _listed(value: object) -> list[Mapping[str, Any]]:
     items = value if isinstance(value, list) else [value]
-    return [item for item in items if isinstance(item, Mapping)]
+    return [item for item in items if isinstance(item, dict)]
 
 
 def _results(contents: tuple[Mapping[str, Any], ...]) -> Iterator[Result]:
@@ -89,7 +89,7 @@ def _is_address(url: str) -> bool:
 
 def _cost(usage: object) -> Decimal | None:
     """USD, from a decimal string or a number (whose shortest form is what the gateway meant)."""
-    cost = usage.get("cost") if isinstance(usage, Mapping) else None
+    cost = usage.get("cost") if isinstance(usage, dict) else None
     if isinstance(cost, bool) or not isinstance(cost, str | int | float):
         return None
     text = cost.strip() if isinstance(cost, str) else f"{Decimal(str(cost)):f}"
@@ -106,7 +106,7 @@ def _element_id_in(text: object) -> int | None:
         told = orjson.loads(text) if isinstance(text, str) else text
     except orjson.JSONDecodeError:
         return None
-    value = told.get("element_id") if isinstance(told, Mapping) else None
+    value = told.get("element_id") if isinstance(told, dict) else None
     if isinstance(value, str) and re.fullmatch(r"[0-9]{1,20}", value, re.ASCII):
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int):

@@ -43,6 +43,7 @@ class Latency:
         # Per logarithm of a second: unlike the hazard per second it is smooth enough to draw lines between points.
         self._ending = [here / share for here, share in zip(density, outlasting, strict=True)]
         self._remaining = self._expect()
+        self._root_sums = self._sum_roots()
         self.median = self.outlasted_by(0.5)
         self.quiet_until = self.outlasted_by(_QUIET_SHARE) if is_learned else 0.0
 
@@ -56,10 +57,34 @@ class Latency:
         sums = list(accumulate(spans, initial=further))[::-1]
         return [seconds / share for seconds, share in zip(sums, survival, strict=True)]
 
+    def _sum_roots(self) -> list[float]:
+        """The square root of the hazard, summed over the seconds up to each point; before the first it is even."""
+        roots = [math.sqrt(ending * age) for ending, age in zip(self._ending, self._ages, strict=True)]
+        return list(accumulate(((one + other) / 2 * self._step for one, other in pairwise(roots)), initial=roots[0]))
+
     def hazard(self, age_seconds: float) -> float:
         """The chance, per second, that a task which is still running at this age ends now: positive and finite."""
         age = max(age_seconds, self._ages[0])
         return self._between(self._ending, age) / age
+
+    def root_sum(self, age_seconds: float) -> float:
+        """The square root of the hazard, summed over the seconds up to this age; it grows without end."""
+        first, last = self._ages[0], self._ages[-1]
+        if age_seconds <= first:
+            return self._root_sums[0] * max(0.0, age_seconds) / first
+        further = 2 * math.sqrt(self._ending[-1]) * (math.sqrt(max(age_seconds, last)) - math.sqrt(last))
+        return self._between(self._root_sums, age_seconds) + further
+
+    def age_by(self, root_sum: float) -> float:
+        """The age at which `root_sum` comes to this."""
+        sums, ages = self._root_sums, self._ages
+        if root_sum <= sums[0]:
+            return ages[0] * root_sum / sums[0]
+        if root_sum >= sums[-1]:
+            return (math.sqrt(ages[-1]) + (root_sum - sums[-1]) / (2 * math.sqrt(self._ending[-1]))) ** 2
+        after = bisect_left(sums, root_sum)
+        part = (root_sum - sums[after - 1]) / (sums[after] - sums[after - 1])
+        return math.exp(self._first + self._step * (after - 1 + part))
 
     def remaining(self, age_seconds: float) -> float:
         """The expected further seconds of a task which is still running at this age."""

@@ -9,6 +9,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -185,7 +186,15 @@ def _logarithm(seconds: float) -> float:
 
 
 def _key_of(job: Job) -> _Key:
-    said = ((name, job.params.get(name)) for name in _PARAMETERS)
+    said = [(name, value) for name in _PARAMETERS if (value := job.params.get(name)) is not None]
+    try:
+        return _key(job.model, job.slots, tuple(said))
+    except TypeError:  # a list or a mapping, which tells nothing
+        return _key(job.model, job.slots, ())
+
+
+@lru_cache(maxsize=4 * _MOST_KEYS)
+def _key(model: str, slots: int, said: tuple[tuple[str, object], ...]) -> _Key:
     texts = ((name, str(value)[:_TEXT_MOST]) for name, value in said if isinstance(value, str | int | float))
     # Slots stand for how much a task makes, under whatever name its model takes that.
-    return _Key(job.model, (*texts, ("slots", str(job.slots))))
+    return _Key(model, (*texts, ("slots", str(slots))))

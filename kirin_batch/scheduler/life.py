@@ -396,7 +396,8 @@ class TaskLife:
         """The record of the present attempt, in flight."""
         record = self._record
         if self._is_of_this_task(record):
-            return replace(record, status=Status.IN_FLIGHT, error=None)
+            is_open = record.status is Status.IN_FLIGHT and record.error is None
+            return record if is_open else replace(record, status=Status.IN_FLIGHT, error=None)
         return Record(
             job=self._job.id,
             model=self._job.model,

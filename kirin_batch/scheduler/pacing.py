@@ -8,9 +8,7 @@ from kirin_batch.scheduler.latency import Latency
 __all__ = ["IDLE_WORTH", "PollPolicy", "backoff_seconds", "query_price"]
 
 _PRICE = 0.032  # benchmarks/polling.py shows what it buys: queries against delay
-_STEP_SHARE = 0.1
 _JITTER_SHARE = 0.1
-_LEAST_STEP = 0.02  # seconds: bounds the sum where `least` is close to nought
 _BACKOFF_BASE = 1.0
 _BACKOFF_MOST = 60.0
 
@@ -43,19 +41,8 @@ class PollPolicy:
         """
         price = query_price(latency.median, worth=worth)
         most = max(self.most, latency.quiet_until - age) if is_first else self.most
-        delay = self._due(age, latency, price, most) * (1 + (jitter - 0.5) * _JITTER_SHARE)
-        return min(most, max(self.least, delay))
-
-    def _due(self, age: float, latency: Latency, price: float, most: float) -> float:
-        """The delay after which the shares of a query make a whole one, or `most`."""
-        delay, share, goal = 0.0, 0.0, math.sqrt(2 * price)
-        while delay < most:
-            step = min(max(self.least, _LEAST_STEP, delay * _STEP_SHARE), most - delay)
-            more = step * math.sqrt(latency.hazard(age + delay + step / 2))
-            if share + more >= goal:
-                return delay + step * (goal - share) / more
-            delay, share = delay + step, share + more
-        return most
+        due = latency.age_by(latency.root_sum(age) + math.sqrt(2 * price))
+        return min(most, max(self.least, (due - age) * (1 + (jitter - 0.5) * _JITTER_SHARE)))
 
 
 def query_price(median: float, *, worth: float) -> float:

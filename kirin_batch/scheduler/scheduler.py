@@ -10,7 +10,7 @@ from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from enum import Enum
+from enum import IntEnum
 
 from kirin_batch.clock import Clock
 from kirin_batch.errors import GatewayRefusedError, GatewayUnreachableError, KirinError
@@ -90,7 +90,7 @@ class Scheduler:
         self._retries = Timers()
         self._due: deque[str] = deque()
         self._ended: deque[str] = deque()
-        self._steps: dict[asyncio.Task[None], TaskLife] = {}
+        self._steps: dict[TaskLife, asyncio.Task[None]] = {}
         self._busy: Counter[_Place] = Counter()
         self._changed = asyncio.Event()
         self._stopping = False
@@ -181,28 +181,24 @@ class Scheduler:
         life = self._lives.get(id_)
         if life is None:
             life = self._lives[id_] = TaskLife(job, planned, self._around)
-        task = group.create_task(self._step(job, life))
-        self._steps[task] = life
         self._busy[place] += 1
-        task.add_done_callback(lambda task: self._end_step(task, place))
+        self._steps[life] = group.create_task(self._step(job, life, place))
 
-    def _end_step(self, task: "asyncio.Task[None]", place: "_Place") -> None:
-        del self._steps[task]
-        self._busy[place] -= 1
-        self._changed.set()
-
-    async def _step(self, job: Job, life: TaskLife) -> None:
+    async def _step(self, job: Job, life: TaskLife, place: "_Place") -> None:
         try:
             found = await life.step()
+            if isinstance(found, Outcome):
+                self._end(job, found)
+            else:
+                self._let_wait(job, found)
         except (GatewayRefusedError, GatewayUnreachableError) as error:
             # Creates that are under way get the same answer: within the grace they take their intents back.
             self._refusal = self._refusal or error
             self.stop()
-            return
-        if isinstance(found, Outcome):
-            self._end(job, found)
-        else:
-            self._let_wait(job, found)
+        finally:
+            del self._steps[life]
+            self._busy[place] -= 1
+            self._changed.set()
 
     def _let_wait(self, job: Job, pause: Pause) -> None:
         due = self._clock.monotonic() + pause.seconds
@@ -232,21 +228,21 @@ class Scheduler:
             self._line.drop_unstarted()
 
     async def _wind_up(self) -> None:
-        creating = [task for task, life in self._steps.items() if life.is_creating]
-        for task in set(self._steps) - set(creating):
+        creating = [task for life, task in self._steps.items() if life.is_creating]
+        for task in set(self._steps.values()) - set(creating):
             task.cancel()
         if creating:
             await asyncio.wait(creating, timeout=_GRACE_SECONDS)
-        for task in tuple(self._steps):
+        for task in tuple(self._steps.values()):
             task.cancel()
 
 
-class _Place(Enum):
+class _Place(IntEnum):
     """What a step takes one of while it is under way."""
 
-    START = "a request of a job that starts"
-    QUERY = "a query of a task that runs"
-    DOWNLOAD = "a download"
+    START = 1  # a request of a job that starts
+    QUERY = 2  # a query of a task that runs
+    DOWNLOAD = 3
 
 
 def _foremost(errors: BaseExceptionGroup[BaseException]) -> BaseException:
