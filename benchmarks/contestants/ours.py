@@ -36,7 +36,7 @@ class Start(Silent):
 def write_project(errand: Errand, *, folders: bool = False) -> None:
     """Specs of 1,000 jobs each; the gateway's address and the key are in the environment."""
     (errand.folder / "specs").mkdir(parents=True)
-    settings = SETTINGS.format(slots=errand.slots, least=POLL_SECONDS, most=5 * POLL_SECONDS)
+    settings = SETTINGS.format(slots=errand.slots, least=POLL_SECONDS, most=POLL_SECONDS)
     (errand.folder / "kirin.yaml").write_text(settings if folders else settings + IN_ONE_FOLDER)
     for first in range(0, errand.jobs, 1000):
         numbers = range(first, min(first + 1000, errand.jobs))

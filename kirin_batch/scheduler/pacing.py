@@ -36,11 +36,12 @@ class PollPolicy:
         is free, and a slot seen late is capacity lost. Where nothing waits, results may come late, for fewer queries.
 
         `is_first`: nobody has asked since the create; then no two queries lie more than `most` apart even if this one
-        comes later, as it may while hardly a task has ever ended. `jitter`, from 0 to 1, spreads tasks of one age by
-        up to a twentieth to both sides.
+        comes later, as it may while hardly a task has ever ended, unless `least` and `most` are one. `jitter`, from 0
+        to 1, spreads tasks of one age by up to a twentieth to both sides.
         """
         price = query_price(latency.median, worth=worth)
-        most = max(self.most, latency.quiet_until - age) if is_first else self.most
+        is_fixed = self.least == self.most
+        most = max(self.most, latency.quiet_until - age) if is_first and not is_fixed else self.most
         due = latency.age_by(latency.root_sum(age) + math.sqrt(2 * price))
         return min(most, max(self.least, (due - age) * (1 + (jitter - 0.5) * _JITTER_SHARE)))
 

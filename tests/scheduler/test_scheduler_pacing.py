@@ -75,6 +75,10 @@ def test_the_first_query_may_come_later_while_hardly_a_task_has_ended() -> None:
     assert 80 < asked[1] <= FILMS.quiet_until
 
 
+def test_who_sets_both_bounds_to_one_interval_gets_it() -> None:
+    assert PollPolicy(7.0, 7.0).next_delay(0, FILMS, worth=1.0, jitter=1.0, is_first=True) == 7.0
+
+
 def test_the_first_query_keeps_to_the_bounds_where_little_was_seen() -> None:
     supposed = fit_log_normal(math.log(1800), 0.3, samples=19.0)
     assert PollPolicy().next_delay(0, supposed, worth=1.0, jitter=0.5, is_first=True) == 30.0
