@@ -92,6 +92,7 @@ class ScriptedGateway:
     on_end: Callable[[str], Done | Failed] = lambda _id: done()
     tasks: dict[str, _Task] = field(default_factory=dict)
     most_in_use: dict[str, int] = field(default_factory=dict)
+    most_in_all: int = 0
     twice: list[str] = field(default_factory=list)
 
     async def create(self, model: str, params: Mapping[str, object]) -> Answer:
@@ -110,12 +111,12 @@ class ScriptedGateway:
             self.twice.append(external_id)
             return Refused("1201", "external_task_id is taken", taken=True)
         kind = "video" if model == "films" else "image"
-        in_use = slots + sum(
-            task.slots for task in self.tasks.values() if task.kind == kind and not self._has_ended(task)
-        )
+        at_work = [task for task in self.tasks.values() if not self._has_ended(task)]
+        in_use = slots + sum(task.slots for task in at_work if task.kind == kind)
         if in_use > self.limits.get(kind, in_use):
             return Busy(None, "1303", "parallel task over resource pack limit", parallel=True)
         self.most_in_use[kind] = max(in_use, self.most_in_use.get(kind, 0))
+        self.most_in_all = max(slots + sum(task.slots for task in at_work), self.most_in_all)
         task_id = f"task-{len(self.tasks) + 1}"
         ends_at = self.clock.seconds + self.task_seconds
         self.tasks[external_id] = _Task(task_id, kind, slots, ends_at, self.on_end(external_id))

@@ -33,13 +33,14 @@ def open_display(shared: Shared, *, clock: Clock | None = None) -> Iterator[Obse
 
 
 class _PlainDisplay:
-    """A line for what went wrong at once, and a line of counts now and then."""
+    """A line for what went wrong at once, for each reason to wait once, and a line of counts now and then."""
 
     def __init__(self, clock: Clock, *, tells_all: bool) -> None:
         self._clock = clock
         self._told = _TOLD | {Stage.COMPLETED} if tells_all else _TOLD
         self._measure: Callable[[], Measures] | None = None
         self._last = clock.monotonic()
+        self._waits: set[str] = set()
 
     def began(self, jobs: int, *, working: int, measure: Callable[[], Measures]) -> None:
         """See Observer."""
@@ -49,7 +50,10 @@ class _PlainDisplay:
 
     def stepped(self, job: Job, stage: Stage, detail: str) -> None:
         """See Observer."""
-        if stage in self._told:
+        is_new_wait = stage is Stage.WAITING and detail not in self._waits
+        if is_new_wait:
+            self._waits.add(detail)
+        if stage in self._told or is_new_wait:
             click.echo(f"{job.id}: {stage_words(stage)}{f': {detail}' if detail else ''}", err=True)
         if self._measure and self._clock.monotonic() - self._last >= _PLAIN_SECONDS:
             self._last = self._clock.monotonic()

@@ -52,6 +52,7 @@ def _price(planned: PlannedJob, jobs: Mapping[str, Job]) -> tuple[bool, Decimal]
 def in_flight_cost(plan: Plan, canaries: Plan) -> Decimal:
     """USD that tasks in flight may cost which are not among the canaries: the budget counts them all the while."""
     among = {planned.job for planned in canaries.jobs}
-    others = (planned for planned in plan.jobs if planned.action is Action.RESUME and planned.job not in among)
+    may_run = {Action.RESUME, Action.UNKNOWN}
+    others = (planned for planned in plan.jobs if planned.action in may_run and planned.job not in among)
     costs = (planned.estimated_cost if planned.estimated_cost is not None else plan.dearest for planned in others)
     return sum((cost for cost in costs if cost is not None), Decimal(0))

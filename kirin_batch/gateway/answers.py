@@ -82,12 +82,14 @@ class Refused:
     """No such request will ever pass, others may.
 
     `names_id`: it is the external_task_id that does not pass; `taken`: the message says that it is in use already.
+    `is_unsent`: it was broken off here, before all of it was sent, so that it surely made no task.
     """
 
     code: str
     message: str
     taken: bool = False
     names_id: bool = False
+    is_unsent: bool = False
 
 
 @dataclass(frozen=True, slots=True)

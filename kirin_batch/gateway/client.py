@@ -41,6 +41,7 @@ HEADERS: Mapping[str, str] = {
 _ANSWER_BYTES = 16 * 1024**2  # a thousand times more than any real answer
 _PIECE_BYTES = 64 * 1024
 _CONNECT_SECONDS = 15.0
+_SLOWEST_BYTES_PER_SECOND = 50_000  # of an upload that is waited for
 _DNS_SECONDS = 300  # a name is asked for once in so long, not once a connection
 
 logger = logging.getLogger("kirin_batch.gateway")
@@ -59,9 +60,15 @@ class HttpGateway:
         self._pace = Pace(settings.requests_per_second, clock=self._clock)
         # Before the connector's own limit: waiting for that would count as time in which the gateway did not answer.
         self._connections = asyncio.Semaphore(settings.connections)
+        self._timeout_seconds = settings.timeout_seconds
         self._proxy = proxy_for(self._base_url)
         self._session = _session(settings)
-        self._downloads = Downloads(silence_seconds=settings.timeout_seconds, clock=self._clock)
+        self._downloads = Downloads(
+            gateway_url=self._base_url,
+            silence_seconds=settings.timeout_seconds,
+            clock=self._clock,
+            most_bytes=settings.result_bytes,
+        )
 
     async def __aenter__(self) -> Self:
         return self
@@ -126,7 +133,8 @@ class HttpGateway:
             raise UsageError(f"gateway.base_url (KIRIN_BASE_URL) {self._base_url!r} is no address: {error}") from error
         except FAULTS as error:
             if isinstance(body, StreamedBody) and body.fault:
-                return Refused("", body.fault)  # half a request makes no task, and it would be no better the next time
+                # Half a request makes no task, and it would be no better the next time.
+                return Refused("", body.fault, is_unsent=True)
             return read_error(error)
 
     async def _send(self, method: str, path: str, *, body: bytes | StreamedBody | None) -> Reply | Unknown:
@@ -136,6 +144,7 @@ class HttpGateway:
             URL(f"{self._base_url}{path}", encoded=True),
             data=body,
             headers=self._headers(body),
+            timeout=self._timeout_for(body),
             allow_redirects=False,
             proxy=self._proxy.url,
             proxy_headers=self._proxy.headers,
@@ -147,6 +156,13 @@ class HttpGateway:
                 return Unknown(f"HTTP {response.status} with more than {_ANSWER_BYTES} bytes")
             told = self._secret.redact_body(told)
             return Reply(response.status, told, response.headers.get("Retry-After"), is_create=method == "POST")
+
+    def _timeout_for(self, body: bytes | StreamedBody | None) -> aiohttp.ClientTimeout:
+        """An upload has time beside that for the answer: `gateway.timeout` is of a gateway that says nothing."""
+        seconds = self._timeout_seconds
+        # Connecting has less time, so that a host which is down is told from one which does not answer.
+        connect = min(_CONNECT_SECONDS, seconds / 2)
+        return aiohttp.ClientTimeout(total=seconds + _size(body) / _SLOWEST_BYTES_PER_SECOND, connect=connect)
 
     def _headers(self, body: bytes | StreamedBody | None) -> dict[str, str]:
         """The headers of one request. As headers of the session they would reach proxies too, and with them the key."""
@@ -172,13 +188,10 @@ def _facts(outcome: Reply | Answer | None) -> dict[str, object]:
 
 
 def _session(settings: GatewaySettings) -> aiohttp.ClientSession:
-    seconds = settings.timeout_seconds
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=settings.connections, ttl_dns_cache=_DNS_SECONDS),
         cookie_jar=aiohttp.DummyCookieJar(),
         headers=HEADERS,
-        # Connecting has less time, so that a host which is down is told from one which does not answer.
-        timeout=aiohttp.ClientTimeout(total=seconds, connect=min(_CONNECT_SECONDS, seconds / 2)),
     )
 
 

@@ -21,6 +21,7 @@ from kirin_batch.gateway.answers import (
     Resumption,
     Writer,
 )
+from kirin_batch.gateway.destinations import Destinations, NearbyError
 from kirin_batch.gateway.proxy import Proxy, proxy_for
 from kirin_batch.gateway.ranges import Stretch, read_rest, read_whole, rest_headers
 from kirin_batch.gateway.wall import BAD_ADDRESS, FAULTS, words_for
@@ -36,6 +37,7 @@ MOST_BYTES = 4 * 1024**3
 _LONGEST_SECONDS = 3600.0  # else a server that drips keeps a download for good
 _CONNECT_SECONDS = 15.0
 _REDIRECTS = 5
+_FOLLOWED = frozenset({301, 302, 303, 307, 308})
 _OK = frozenset({200, 203})
 _PARTIAL = 206
 _NO_SUCH_PART = frozenset({400, 412, 416})  # to a request for a part: the whole may be served all the same
@@ -48,15 +50,17 @@ logger = logging.getLogger("kirin_batch.gateway")
 class Downloads:
     """A session of its own; how many run at once is the caller's to limit.
 
-    `silence_seconds`: so long may a server say nothing. Make it in a running event loop, as `async with Downloads(…)`.
+    `silence_seconds`: so long may a server say nothing. `gateway_url`: nothing nearer to this machine than that is
+    asked for results. Make it in a running event loop, as `async with Downloads(…)`.
     """
 
-    def __init__(self, *, silence_seconds: float, clock: Clock, most_bytes: int = MOST_BYTES) -> None:
+    def __init__(self, *, gateway_url: str, silence_seconds: float, clock: Clock, most_bytes: int = MOST_BYTES) -> None:
         self._clock = clock
         self._most_bytes = most_bytes
+        self._destinations = Destinations(gateway_url)
         self._proxies: dict[tuple[str, str | None], Proxy] = {}
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0),
+            connector=aiohttp.TCPConnector(limit=0, resolver=self._destinations),
             cookie_jar=aiohttp.DummyCookieJar(),
             # Compressed, a result would be no smaller, and its length not the one that the server tells.
             headers={"User-Agent": f"kirin-batch/{__version__}", "Accept-Encoding": "identity"},
@@ -66,7 +70,6 @@ class Downloads:
                 sock_read=silence_seconds,
             ),
             read_bufsize=CHUNK_BYTES,
-            requote_redirect_url=False,  # see `_address`
         )
 
     async def __aenter__(self) -> Self:
@@ -76,6 +79,7 @@ class Downloads:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._session.close()
+        await self._destinations.close()
 
     async def download(self, url: str, write: Writer, *, resumption: Resumption | None = None) -> Fetched:
         """Stream what is at the URL, or what is missing of it, into `write`.
@@ -95,21 +99,36 @@ class Downloads:
 
     async def _open(self, url: str, begun: Begun | None) -> aiohttp.ClientResponse | Rejected | Interrupted:
         try:
-            address = _address(url)
-            proxy = await self._proxy_for(address)
-            return await self._session.get(
-                address,
-                headers=rest_headers(begun),
-                max_redirects=_REDIRECTS,
-                proxy=proxy.url,
-                proxy_headers=proxy.headers,
-            )
+            return await self._follow(_address(url), begun)
         except BAD_ADDRESS as error:
             return Rejected(f"the result's address leads nowhere: {error}")
-        except aiohttp.TooManyRedirects:
-            return Rejected(f"more than {_REDIRECTS} redirects")
+        except NearbyError as error:
+            return Rejected(str(error))
         except FAULTS as error:
             return Interrupted(words_for(error), begun)
+
+    async def _follow(self, address: URL, begun: Begun | None) -> aiohttp.ClientResponse | Rejected:
+        """The first answer that is no redirect. The HTTP library's own way would not ask before each step."""
+        came_from = None
+        for _ in range(_REDIRECTS + 1):
+            await self._destinations.check(address, came_from=came_from)
+            response = await self._get(address, begun)
+            place = response.headers.get("Location")
+            if response.status not in _FOLLOWED or place is None:
+                return response
+            response.release()
+            came_from, address = address, _joined(address, place)
+        return Rejected(f"more than {_REDIRECTS} redirects")
+
+    async def _get(self, address: URL, begun: Begun | None) -> aiohttp.ClientResponse:
+        proxy = await self._proxy_for(address)
+        return await self._session.get(
+            address,
+            headers=rest_headers(begun),
+            allow_redirects=False,
+            proxy=proxy.url,
+            proxy_headers=proxy.headers,
+        )
 
     async def _receive(
         self,
@@ -135,6 +154,8 @@ class Downloads:
         if proxy is None:
             # Off the event loop, because asking whether a proxy is bypassed may ask DNS on some systems.
             proxy = self._proxies[host] = await asyncio.to_thread(proxy_for, str(address))
+            if proxy.url:
+                self._destinations.trust_proxy(proxy.url)
         return proxy
 
     async def _stream(self, response: aiohttp.ClientResponse, write: Writer, stretch: Stretch) -> Fetched:
@@ -176,6 +197,17 @@ def _address(url: str) -> URL:
         return URL(url, encoded=url.isascii())
     except ValueError as error:
         raise aiohttp.InvalidURL(url) from error
+
+
+def _joined(address: URL, place: str) -> URL:
+    """Where a redirect leads. Raises aiohttp.InvalidURL for what is no http(s) address of a host."""
+    try:
+        target = address.join(URL(place, encoded=place.isascii()))
+    except ValueError as error:
+        raise aiohttp.InvalidURL(place) from error
+    if target.scheme not in {"http", "https"} or not target.host:
+        raise aiohttp.InvalidURL(place.partition("?")[0])
+    return target
 
 
 def _judged(response: aiohttp.ClientResponse, most_bytes: int, begun: Begun | None) -> Stretch | Fetched:

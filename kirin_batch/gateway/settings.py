@@ -13,8 +13,9 @@ __all__ = ["GatewaySettings"]
 class GatewaySettings:
     """How to reach the gateway. Raises UsageError where the base URL is no http(s) address of a server.
 
-    `timeout_seconds`: for one create or query, from connecting to the end of its answer, and for each silence in a
-    download. `requests_per_second`: creates and queries together; None for no limit. `connections`: requests at once.
+    `timeout_seconds`: for one create or query, from connecting to the end of its answer, beside what an upload takes
+    by its size, and for each silence in a download. `requests_per_second`: creates and queries; None for no limit.
+    `connections`: requests at once. `result_bytes`: no result may be larger.
     """
 
     base_url: str
@@ -22,6 +23,7 @@ class GatewaySettings:
     timeout_seconds: float = 60.0
     requests_per_second: float | None = None
     connections: int = 64
+    result_bytes: int = 4 * 1024**3
 
     def __post_init__(self) -> None:
         if problem := _problem(self.base_url):

@@ -31,6 +31,7 @@ _MODEL_WEIGHT = 2.0  # samples that the other keys of a model are worth, at most
 _MOST_SAMPLES = 200
 _MOST_KEYS = 64
 _NEWS_SHARE = 0.1  # of the samples of a fit: so many further ones make it anew
+_HARDLY_ENDED = 0.9  # the share of tasks that outlast an age, from which on an end before it is a surprise
 _HALVED_AFTER = 40  # younger samples by which one weighs half: so that drifts are followed
 _SHORTEST, _LONGEST = 1e-3, 1e6
 _VERSION: Final = 1
@@ -78,11 +79,16 @@ class _Belief:
 
 
 class Latencies:
-    """How long tasks take, learned as they end; the last samples of each key, and of the keys seen last."""
+    """How long tasks take, learned as they end; the last samples of each key, and of the keys seen last.
 
-    def __init__(self) -> None:
+    `haste`: by how much the gateway's time is faster than usual, as a sandbox's may be.
+    """
+
+    def __init__(self, *, haste: float = 1.0) -> None:
+        self._haste = haste
         self._logs: dict[_Key, list[float]] = {}  # logarithms of seconds, the youngest last; so are the keys
         self._ended: Counter[str] = Counter()  # samples ever seen, by model
+        self._early: Counter[_Key] = Counter()  # tasks in a row that ended sooner than they should have
         self._fits: dict[tuple[_Key, str], tuple[Latency, int]] = {}  # each with the samples of its model that it is of
 
     def of(self, job: Job) -> Latency:
@@ -106,7 +112,18 @@ class Latencies:
         key, latency = _key_of(job), self.of(job)
         share = (latency.survival(earliest) + latency.survival(latest)) / 2
         seconds = min(max(latency.outlasted_by(share), earliest), latest)
+        if self._is_outdated(key, earliest, latency.survival(latest)):
+            seconds = latest / 2
+            del self._fits[key, job.kind]
         self._add(key, [_logarithm(seconds)])
+
+    def _is_outdated(self, key: _Key, earliest: float, outlasting: float) -> bool:
+        """Whether tasks have become so fast that what was learned tells nothing: two in a row had ended at the first
+        look, at an age at which hardly any should have.
+        """
+        is_early = earliest == 0 and outlasting > _HARDLY_ENDED
+        self._early[key] = self._early[key] + 1 if is_early else 0
+        return self._early[key] > 1
 
     def save(self, path: Path) -> None:
         """Put what is known at `path`, in a folder that exists; a disk that refuses is only warned of."""
@@ -140,7 +157,7 @@ class Latencies:
         if len(logs) >= SMOOTHED_FROM:
             return fit_smoothed(logs, [0.5 ** (age / _HALVED_AFTER) for age in range(len(logs) - 1, -1, -1)])
         others = (seen for other, seen in self._logs.items() if other != key and other.model == key.model)
-        usual = _Belief(math.log(_MEDIANS.get(kind, _USUAL_MEDIAN)), _KIND_WEIGHT)
+        usual = _Belief(math.log(_MEDIANS.get(kind, _USUAL_MEDIAN) / self._haste), _KIND_WEIGHT)
         model = usual.learn([log for seen in others for log in seen[-SMOOTHED_FROM:]])
         prior = _Belief(model.mean, min(model.weight, _MODEL_WEIGHT), model.variance, _SPREAD_WEIGHT)
         return prior.learn(logs).as_latency()

@@ -34,6 +34,7 @@ from kirin_batch.scheduler.watch import Watch, age_of
 __all__ = ["Need", "Pause", "TaskLife"]
 
 _SETTLE_SECONDS = (1.0, 2.0, 4.0)  # after a lost create, its task may be found only seconds later
+_BLINK_SECONDS = 1e-6  # less is what adding up seconds leaves over
 _ROUNDS = 3  # creates whose answers got lost, each looked up in vain
 
 
@@ -144,7 +145,7 @@ class TaskLife:
     def _pause_to_watch(self, task: Running) -> Pause | Outcome:
         watch = self._watch = self._watch or Watch(self._job, task, self._around, age=self._age())
         left_seconds = self._around.rules.timeouts[self._job.kind] - watch.seconds
-        if left_seconds <= 0:
+        if left_seconds < _BLINK_SECONDS:
             return self._left(f"still running after {watch.seconds:.0f} s")
         self._phase = _Phase.WATCH
         self._tell(Stage.RUNNING, "" if task.progress is None else f"{task.progress:.0%}")
@@ -250,6 +251,8 @@ class TaskLife:
             match answer:
                 case Busy():
                     return Pause(Need.REFUSED_SLOTS)
+                case Refused(is_unsent=True):
+                    return await self._give_up(answer.message)
                 case Refused():
                     return await self._settle_refusal(answer)
                 case Unknown():
@@ -277,8 +280,14 @@ class TaskLife:
         self._tell(Stage.WAITING, answer.reason)
         return await self._around.patience.settle(self._job, self._external_id, _SETTLE_SECONDS)
 
+    async def withdraw(self) -> None:
+        """Take back the intent of a create for which the gateway had no slot: nothing came of it, and nothing will."""
+        if self.is_in_line and not self._lost_creates:
+            await self._take_back()
+
     async def _take_back(self) -> None:
         """An intent that surely came to nothing leaves the job as it was."""
+        self._phase = _Phase.OBTAIN
         if self._before:
             await self._keep(self._before)
         else:
@@ -347,6 +356,7 @@ class TaskLife:
             error=None,
             finished_at=record.finished_at or timestamp(self._around.clock),
         )
+        finished = await self._around.inspect(self._job, finished)
         await self._keep(finished)
         self._tell(Stage.COMPLETED, finished.cost or "")
         return Outcome(Status.COMPLETED, cost=done.cost)

@@ -72,7 +72,9 @@ class Line:
         self.put_back(id_)
 
     def put_back(self, id_: str) -> None:
-        """The job waits for slots, at the place that it had, if it had one."""
+        """The job waits for slots, at the place that it had, if it had one; in vain where nothing more may start."""
+        if self._is_closed:
+            return
         if id_ not in self._arrivals:
             self._arrive(id_)
         job, planned = self.jobs[id_]
@@ -110,11 +112,21 @@ class Line:
         heads = [heap[0] for slots, heap in heaps if sizes is None or slots in sizes]
         return self.jobs[min(heads)[2]][0] if heads else None
 
+    def first_among(self, kind: str, ids: Container[str]) -> Job | None:
+        """The first of some jobs of a kind; looks at all that wait."""
+        places = [place for heap in self._ready.get(kind, {}).values() for place in heap if place[2] in ids]
+        return self.jobs[min(places)[2]][0] if places else None
+
     def take(self, job: Job) -> None:
-        """The job, which is the first of its kind and size, waits no longer."""
+        """The job waits no longer."""
         sizes = self._ready[job.kind]
-        heapq.heappop(sizes[job.slots])
-        if not sizes[job.slots]:
+        heap = sizes[job.slots]
+        if heap[0][2] == job.id:
+            heapq.heappop(heap)
+        else:
+            heap[:] = (place for place in heap if place[2] != job.id)
+            heapq.heapify(heap)
+        if not heap:
             del sizes[job.slots]
 
     def end(self, job: str, outcome: Outcome) -> None:

@@ -7,7 +7,7 @@ from kirin_batch.scheduler.latency import Latency
 
 __all__ = ["IDLE_WORTH", "PollPolicy", "backoff_seconds", "query_price"]
 
-_PRICE = 0.032  # benchmarks/polling.py shows what it buys: queries against delay
+_PRICE = 0.031  # benchmarks/polling.py shows what it buys: queries against delay
 _JITTER_SHARE = 0.1
 _BACKOFF_BASE = 1.0
 _BACKOFF_MOST = 60.0

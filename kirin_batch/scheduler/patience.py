@@ -33,6 +33,8 @@ __all__ = ["PATIENCE", "Patience", "Task"]
 PATIENCE = 8
 """Answers in a row that were none before giving up: about four minutes."""
 
+_LONG_SECONDS = 60.0
+
 Task = Running | Done | Failed
 """An answer that shows the task."""
 
@@ -59,7 +61,7 @@ class Patience:
                 self._slots.accept(job.kind)
             case Busy(retry_after=retry_after, message=message):
                 self._slots.refuse(job.kind, since=since, jitter=self.jitter(), retry_after=retry_after)
-                self._observer.stepped(job, Stage.WAITING, message)
+                self._observer.stepped(job, Stage.WAITING, _with_wait(message, retry_after))
         return answer
 
     async def glance(self, job: Job, task_id: str) -> Task | Missing | Unknown:
@@ -107,7 +109,7 @@ class Patience:
         while isinstance(answer := await self._repeat(job, ask), Busy):
             busy += 1
             delay = max(answer.retry_after or 0.0, backoff_seconds(busy, jitter=self.jitter()))
-            await self._wait(job, delay, answer.message)
+            await self._wait(job, delay, _with_wait(answer.message, answer.retry_after))
         return answer
 
     async def _repeat(
@@ -129,6 +131,11 @@ class Patience:
     async def _wait(self, job: Job, seconds: float, reason: str) -> None:
         self._observer.stepped(job, Stage.WAITING, reason)
         await self._clock.sleep(seconds)
+
+
+def _with_wait(message: str, seconds: float | None) -> str:
+    """A long wait that the gateway asks for is told, as nothing else happens meanwhile."""
+    return message if seconds is None or seconds < _LONG_SECONDS else f"{message}; again in {seconds / 60:.0f} min"
 
 
 def _told(answer: Unknown | Refused) -> str:

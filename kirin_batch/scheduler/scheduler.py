@@ -28,7 +28,7 @@ from kirin_batch.scheduler.observer import Observer
 from kirin_batch.scheduler.outcome import Collector, Outcome, Recorder
 from kirin_batch.scheduler.patience import Patience
 from kirin_batch.scheduler.slots import Slots
-from kirin_batch.scheduler.surroundings import BuildParams, Rules, Surroundings
+from kirin_batch.scheduler.surroundings import BuildParams, Inspect, Rules, Surroundings, accept
 from kirin_batch.scheduler.timers import Alarm, Timers
 
 __all__ = ["Limits", "Scheduler"]
@@ -67,6 +67,7 @@ class Scheduler:
         rules: Rules,
         limits: Limits,
         latencies: Latencies | None = None,
+        inspect: Inspect = accept,
     ) -> None:
         self._clock = clock
         self._observer = observer
@@ -83,6 +84,7 @@ class Scheduler:
             build_params=build_params,
             latencies=latencies or Latencies(),
             worth_of=self._worth_of,
+            inspect=inspect,
         )
         self._open({}, Plan(()))
         self._lives: dict[str, TaskLife] = {}
@@ -151,11 +153,12 @@ class Scheduler:
                     self._begin_step(group, *start)
                 next_moment = min(self._queries.next_due, self._retries.next_due, self._admission.opens_at)
                 if not self._steps and next_moment == math.inf:
-                    return
+                    break
                 alarm.set(next_moment)
                 await self._changed.wait()
                 self._changed.clear()
             await self._wind_up()
+            await self._withdraw(group)
         finally:
             alarm.cancel()
 
@@ -216,11 +219,10 @@ class Scheduler:
 
     def _end(self, job: Job, outcome: Outcome) -> None:
         del self._lives[job.id]
-        is_left = outcome.status in {Status.IN_FLIGHT, Status.UNKNOWN}
-        self._admission.free(job, has_ended=not is_left)
-        if is_left:
-            self._budget.leave(job)
+        if outcome.status in {Status.IN_FLIGHT, Status.UNKNOWN}:
+            self._admission.leave(job, is_at_work=outcome.status is Status.IN_FLIGHT)
         else:
+            self._admission.free(job, has_ended=True)
             is_done = outcome.status is Status.COMPLETED
             self._budget.settle(job, outcome.cost, completed=is_done, is_adopted=outcome.is_adopted)
         self._line.end(job.id, outcome)
@@ -235,6 +237,14 @@ class Scheduler:
             await asyncio.wait(creating, timeout=_GRACE_SECONDS)
         for task in tuple(self._steps.values()):
             task.cancel()
+
+    async def _withdraw(self, group: asyncio.TaskGroup) -> None:
+        """What the gateway had no slot for is left as it was before the run."""
+        waiting = [life for life in self._lives.values() if life.is_in_line and life not in self._steps]
+        if withdrawals := [group.create_task(life.withdraw()) for life in waiting]:
+            _, late = await asyncio.wait(withdrawals, timeout=_GRACE_SECONDS)
+            for task in late:
+                task.cancel()
 
 
 class _Place(IntEnum):

@@ -21,6 +21,7 @@ class _Kind:
     most: int
     limit: int
     in_use: int = 0
+    left: int = 0  # of those in use, by tasks that nobody watches any more
     rounds: int = 0  # how often the limit shrank
     refusals: int = 0  # in a row
     asked_for: float = 0.0  # the moment before which the gateway wants no create
@@ -36,22 +37,32 @@ class Slots:
         self._clock = clock
         self._total = total
         self._in_use = 0
+        self._left = 0
 
     def fits(self, kind: str, slots: int) -> bool:
-        """Whether `slots` of the kind are free now. With nothing in use the limit as the user set it counts: else a
+        """Whether `slots` of the kind are free now. With nothing at work the limit as the user set it counts: else a
         large job could never start after the limit shrank.
         """
         state = self._kinds[kind]
-        return state.in_use + slots <= (state.limit if state.in_use else state.most)
+        return state.in_use + slots <= (state.limit if self.is_at_work(kind) else state.most)
 
     def most(self, kind: str) -> int:
         """How many slots of the kind the user allows."""
         most = self._kinds[kind].most
         return most if self._total is None else min(most, self._total)
 
-    def is_in_use(self, kind: str) -> bool:
-        """Whether any slot of the kind is."""
-        return self._kinds[kind].in_use > 0
+    def is_at_work(self, kind: str) -> bool:
+        """Whether any slot of the kind is in use and will be free again."""
+        state = self._kinds[kind]
+        return state.in_use > state.left
+
+    def out_of_reach(self, kind: str) -> range:
+        """The sizes of jobs that no end of another makes room for, because of the slots that are left."""
+        most = self._kinds[kind].most
+        room = most - self._kinds[kind].left
+        if self._total is not None and self._left:
+            room = min(room, self._total - self._left)
+        return range(max(0, room) + 1, most + 1)
 
     def fits_total(self, slots: int) -> bool:
         """Whether the cap over all kinds leaves room; a job that is larger than the cap runs alone."""
@@ -59,7 +70,7 @@ class Slots:
 
     def spare(self, kind: str, slots: int) -> int:
         """How many slots of the kind a job of `slots` leaves to others while it runs."""
-        return self._kinds[kind].limit - slots
+        return self._kinds[kind].limit - self._kinds[kind].left - slots
 
     def take(self, kind: str, slots: int) -> None:
         """Count `slots` as in use; a task in flight from an earlier run holds its slots whether they fit or not."""
@@ -71,6 +82,11 @@ class Slots:
         state = self._kinds[kind]
         state.in_use -= slots
         self._in_use -= slots
+
+    def leave(self, kind: str, slots: int) -> None:
+        """The task that holds `slots` is left in flight: the gateway counts them, and nobody will see it end."""
+        self._kinds[kind].left += slots
+        self._left += slots
 
     def end(self, kind: str, slots: int) -> None:
         """The task that held `slots` has ended: the account surely has room now, so that a closed kind may open."""

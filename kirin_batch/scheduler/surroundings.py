@@ -6,7 +6,7 @@ from typing import Any
 
 from kirin_batch.clock import Clock
 from kirin_batch.jobs import Job
-from kirin_batch.records import TaskError
+from kirin_batch.records import Record, TaskError
 from kirin_batch.scheduler.learned import Latencies
 from kirin_batch.scheduler.lookups import Lookups
 from kirin_batch.scheduler.observer import Observer
@@ -14,10 +14,20 @@ from kirin_batch.scheduler.outcome import Collector, Recorder
 from kirin_batch.scheduler.pacing import PollPolicy
 from kirin_batch.scheduler.patience import Patience
 
-__all__ = ["BuildParams", "Rules", "Surroundings"]
+__all__ = ["BuildParams", "Inspect", "Rules", "Surroundings", "accept"]
 
 BuildParams = Callable[[Job, str], Awaitable[dict[str, Any] | str]]
 """Makes the params of a job's request under an external_task_id, or says why it cannot."""
+
+
+Inspect = Callable[[Job, Record], Awaitable[Record]]
+"""Holds the results of a completed task against what was asked for; its record with what is to be said of them."""
+
+
+async def accept(job: Job, record: Record) -> Record:
+    """Take results as they come."""
+    del job
+    return record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,5 +63,6 @@ class Surroundings:
     build_params: BuildParams
     latencies: Latencies
     worth_of: Callable[[Job], float]
+    inspect: Inspect = accept
     refusals: dict[str, TaskError] = field(default_factory=dict)
     lookups: Lookups = field(default_factory=Lookups)

@@ -156,6 +156,13 @@ def test_a_line_of_counts_comes_every_ten_seconds(capsys: pytest.CaptureFixture[
     ]
 
 
+def test_plain_lines_tell_each_reason_to_wait_once(capsys: pytest.CaptureFixture[str]) -> None:
+    with open_display(Shared(), clock=FakeClock()) as display:
+        for job in ("a:one", "a:two"):
+            display.stepped(job_named(job), Stage.WAITING, "no slot left; again in 60 min")
+    assert capsys.readouterr().err == "a:one: waiting for the gateway: no slot left; again in 60 min\n"
+
+
 def test_a_plain_line_names_only_what_there_is() -> None:
     all_of_it = standing(image=(12, 10, 228, 1), video=(0, 0, 0, 0))
     assert plain_line(all_of_it) == (

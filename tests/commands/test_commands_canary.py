@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import pytest
 from job_samples import film, picture, plan_for, record_of
 
 from kirin_batch.commands.canary import in_flight_cost, pick_canaries
@@ -45,9 +46,10 @@ def test_canaries_bring_what_they_need() -> None:
     ]
 
 
-def test_what_is_done_or_in_flight_is_no_canary_and_in_flight_it_counts_for_the_budget() -> None:
+@pytest.mark.parametrize("status", [Status.IN_FLIGHT, Status.UNKNOWN])
+def test_what_is_done_or_may_run_is_no_canary_and_what_may_run_counts_for_the_budget(status: Status) -> None:
     jobs = [ONE, TWO, NINE]
-    plan = plan_for(jobs, record_of(ONE), record_of(TWO, Status.IN_FLIGHT), prices=PRICES)
+    plan = plan_for(jobs, record_of(ONE), record_of(TWO, status), prices=PRICES)
     first = pick_canaries(plan, {job.id: job for job in jobs}, of_each_model=1)
     assert [planned.job for planned in first.jobs] == ["s:nine"]
     assert in_flight_cost(plan, first) == plan.jobs[1].estimated_cost

@@ -163,7 +163,7 @@ def test_a_file_that_changes_before_it_is_sent_breaks_the_request_off(
             return await gateway.create("m", {"image": first, "image_tail": second}), got
 
     said, (got,) = asyncio.run(scenario())
-    assert said == Refused("", f"{second.path} {words}")
+    assert said == Refused("", f"{second.path} {words}", is_unsent=True)
     head, _, body = got.partition(b"\r\n\r\n")
     length = next(int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.startswith(b"Content-Length:"))
     assert HEAD + first.encoded_bytes < len(body) < length - len('"}}]}')

@@ -12,12 +12,19 @@ from kirin_batch.clock import SystemClock
 from kirin_batch.gateway.answers import Fetched, Gone, Interrupted, Received, Rejected
 from kirin_batch.gateway.download import CHUNK_BYTES, Downloads
 
+GATEWAY = "http://127.0.0.1"
 FILM = bytes(range(256)) * 4000
+
+
+def downloads_for(gateway: str) -> Downloads:
+    return Downloads(gateway_url=gateway, silence_seconds=5.0, clock=FakeClock())
 
 
 async def fetch(url: str, *, most_bytes: int = 10_000_000, silence_seconds: float = 5.0) -> tuple[Fetched, bytes]:
     film = bytearray()
-    async with Downloads(silence_seconds=silence_seconds, clock=FakeClock(), most_bytes=most_bytes) as downloads:
+    async with Downloads(
+        gateway_url=GATEWAY, silence_seconds=silence_seconds, clock=FakeClock(), most_bytes=most_bytes
+    ) as downloads:
         return await downloads.download(url, film.extend), bytes(film)
 
 
@@ -50,7 +57,7 @@ def test_a_download_comes_in_pieces_to_an_async_writer() -> None:
     async def scenario() -> Fetched:
         async with (
             serve(answer(200, FILM)) as wire,
-            Downloads(silence_seconds=5.0, clock=SystemClock()) as downloads,
+            Downloads(gateway_url=GATEWAY, silence_seconds=5.0, clock=SystemClock()) as downloads,
         ):
             return await downloads.download(wire.url, write)
 
@@ -124,12 +131,34 @@ def test_what_is_too_large_is_rejected(told: bytes) -> None:
     assert len(film) <= 1000
 
 
-def test_a_redirect_to_another_host_is_followed() -> None:
-    async def scenario() -> Fetched:
-        async with serve(answer(200, b"film")) as other, serve(answer(302, Location=f"{other.url}/film")) as wire:
-            return (await fetch(wire.url))[0]
+def test_a_redirect_to_another_host_is_followed(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario() -> tuple[Fetched, list[str]]:
+        script = (answer(302, Location="http://b.test/film?sign=%2F2"), answer(200, b"film"))
+        async with serve(*script) as proxy, downloads_for("https://gateway.test") as downloads:
+            monkeypatch.setenv("http_proxy", proxy.url)
+            said = await downloads.download("http://a.test/film", bytearray().extend)
+            return said, [sent.target for sent in proxy.requests]
 
-    assert asyncio.run(scenario()) == Received(4)
+    asked = ["http://a.test/film", "http://b.test/film?sign=%2F2"]
+    assert asyncio.run(scenario()) == (Received(4), asked)
+
+
+def test_a_redirect_within_one_host_is_followed() -> None:
+    said, film, requests = fetched(answer(302, Location="../film?x=%2F"), answer(200, b"film"))
+    assert (said, film, requests[1].target) == (Received(4), b"film", "/film?x=%2F")
+
+
+def test_a_redirect_to_another_port_of_this_machine_is_not_followed() -> None:
+    async def scenario(host: str) -> tuple[Fetched, int]:
+        async with serve(answer(200, b"film")) as other:
+            place = other.url.replace("127.0.0.1", host)
+            async with serve(answer(302, Location=f"{place}/film")) as wire:
+                return (await fetch(wire.url))[0], len(other.requests)
+
+    for host in ("127.0.0.1", "localhost", "[::ffff:127.0.0.1]"):
+        said, asked = asyncio.run(scenario(host))
+        assert isinstance(said, Rejected)
+        assert ("on this machine or its network" in said.reason, asked) == (True, 0)
 
 
 @pytest.mark.parametrize(
@@ -164,7 +193,10 @@ def test_what_the_writer_raises_reaches_the_caller() -> None:
         raise OSError(28, "No space left on device")
 
     async def scenario() -> None:
-        async with serve(answer(200, FILM)) as wire, Downloads(silence_seconds=5.0, clock=FakeClock()) as downloads:
+        async with (
+            serve(answer(200, FILM)) as wire,
+            Downloads(gateway_url=GATEWAY, silence_seconds=5.0, clock=FakeClock()) as downloads,
+        ):
             await downloads.download(wire.url, write)
 
     with pytest.raises(OSError, match="No space left"):
@@ -186,7 +218,7 @@ def test_a_download_is_logged_without_its_signature(caplog: pytest.LogCaptureFix
 
 def test_the_proxy_of_a_host_is_looked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
     async def scenario() -> list[list[str]]:
-        downloads = Downloads(silence_seconds=5.0, clock=FakeClock())
+        downloads = Downloads(gateway_url=GATEWAY, silence_seconds=5.0, clock=FakeClock())
         async with serve(answer(200, b"film")) as first, serve(answer(200, b"film")) as second, downloads:
             for proxy, host in ((first, "a"), (second, "a"), (second, "b")):
                 monkeypatch.setenv("http_proxy", proxy.url)

@@ -11,6 +11,7 @@ from kirin_batch.fault_points import FaultPoint, arm
 from kirin_batch.gateway.answers import Begun, Fetched, Gone, Interrupted, Received, Rejected, Resumption
 from kirin_batch.gateway.download import Downloads
 
+GATEWAY = "http://127.0.0.1"
 FILM = bytes(range(256)) * 40
 BEGUN = Begun(1000, '"v1"', len(FILM))
 REST = answer(206, FILM[1000:], ETag='"v1"', Content_Range=f"bytes 1000-{len(FILM) - 1}/{len(FILM)}")
@@ -28,7 +29,7 @@ def resumed(told: bytes | Break, *, most_bytes: int = 10_000_000) -> tuple[Fetch
     film = bytearray(FILM[:1000])
 
     async def scenario() -> tuple[Fetched, Sent]:
-        downloads = Downloads(silence_seconds=5.0, clock=FakeClock(), most_bytes=most_bytes)
+        downloads = Downloads(gateway_url=GATEWAY, silence_seconds=5.0, clock=FakeClock(), most_bytes=most_bytes)
         async with serve(told) as wire, downloads:
             fetched = await downloads.download(wire.url, film.extend, resumption=Resumption(BEGUN, film.clear))
             return fetched, wire.requests[0]
@@ -40,7 +41,7 @@ def resumed(told: bytes | Break, *, most_bytes: int = 10_000_000) -> tuple[Fetch
 def test_a_download_that_breaks_off_tells_what_it_can_go_on_from() -> None:
     async def scenario() -> Fetched:
         whole = answer(200, FILM, ETag='"v1"')
-        downloads = Downloads(silence_seconds=5.0, clock=FakeClock())
+        downloads = Downloads(gateway_url=GATEWAY, silence_seconds=5.0, clock=FakeClock())
         async with serve(whole[: len(whole) - len(FILM) + 1000]) as wire, downloads:
             return await downloads.download(wire.url, bytearray().extend)
 
@@ -115,7 +116,10 @@ def test_a_url_that_died_meanwhile_is_gone() -> None:
 
 def test_the_sandbox_serves_the_rest_of_its_results() -> None:
     async def scenario() -> None:
-        async with sandboxed() as asked, Downloads(silence_seconds=5.0, clock=FakeClock()) as downloads:
+        async with (
+            sandboxed() as asked,
+            Downloads(gateway_url=GATEWAY, silence_seconds=5.0, clock=FakeClock()) as downloads,
+        ):
             finished = await asked.finished("kirin_v2_image", {"prompt": "a fox"})
             url = str(finished.contents[0]["url"])
             whole = await asked.fetch(url)

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 from itertools import islice
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from job_samples import film, picture
 
@@ -182,6 +182,7 @@ def test_side_by_side_no_more_goes_over_than_estimates_fell_short_by(
     assert total <= most + short
 
 
+@settings(deadline=None)
 @given(st.integers(1, 500), st.integers(2, 9), st.integers(1, 30))
 def test_what_is_sent_after_the_first_cost_is_told_keeps_the_limit(most: int, factor: int, at_once: int) -> None:
     budget, jobs = Budget(most * CENT), (job_of(number, "pictures", 1) for number in range(1000))

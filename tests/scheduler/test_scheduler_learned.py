@@ -14,6 +14,7 @@ from job_samples import film, picture
 
 from kirin_batch.jobs import Job
 from kirin_batch.scheduler.learned import Latencies, load_latencies
+from kirin_batch.scheduler.pacing import PollPolicy
 
 AGES = (0.0, 1.0, 10.0, 25.0, 60.0, 200.0, 5000.0)
 SECONDS = st.floats(allow_nan=True, allow_infinity=True)
@@ -57,6 +58,17 @@ def test_what_was_learned_is_narrower_than_what_is_supposed() -> None:
     learned = learn(Latencies(), job, 180.0, count=10).of(job)
     assert learned.hazard(180) > 1.5 * Latencies().of(job).hazard(180)
     assert learned.hazard(60) < Latencies().of(job).hazard(60) / 5
+
+
+def test_tasks_that_have_become_much_faster_are_soon_asked_for_in_time() -> None:
+    job, policy = film("s:a"), PollPolicy()
+    latencies, first_looks = learn(Latencies(), job, 600.0, count=200), list[float]()
+    for _ in range(12):
+        latest = policy.next_delay(0.0, latencies.of(job), worth=1.0, jitter=0.5, is_first=True)
+        first_looks.append(latest)
+        latencies.observe(job, earliest=0.0 if latest > 180 else latest, latest=max(latest, 180.0))
+    assert first_looks[0] > 300
+    assert min(first_looks) < 180
 
 
 def test_a_drift_is_followed() -> None:
@@ -179,3 +191,11 @@ def test_keys_and_samples_are_bounded_and_the_oldest_are_forgotten(tmp_path: Pat
     latencies.save(path)
     kept = [entry["model"] for entry in json.loads(path.read_text())["latencies"]]
     assert kept == [f"model{number}" for number in (*range(7, 70), 6)]
+
+
+def test_a_gateway_in_haste_is_expected_to_be_faster_until_its_tasks_say_otherwise() -> None:
+    usual, hasty = Latencies(), Latencies(haste=30.0)
+    assert hasty.of(picture("s:a")).median == pytest.approx(usual.of(picture("s:a")).median / 30, rel=0.01)
+    for _ in range(50):
+        hasty.observe(picture("s:a"), earliest=24.0, latest=25.0)
+    assert 20 < hasty.of(picture("s:a")).median < 30

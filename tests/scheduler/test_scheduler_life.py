@@ -145,6 +145,15 @@ def test_a_refused_request_fails_its_job_alone() -> None:
     assert world.watcher.stages[-1] == ("s:a", Stage.FAILED, "content policy (1301)")
 
 
+@pytest.mark.parametrize("before", [None, replace(IN_FLIGHT, status=Status.FAILED)])
+def test_a_request_that_was_broken_off_here_leaves_the_job_as_it_was(before: Record | None) -> None:
+    world = World([before] if before else [])
+    world.gateway.on_create = Script(Refused("", "fox.png has changed since it was checked: run again", is_unsent=True))
+    outcome = live(world, options=PlanOptions(retry_failed=True))
+    assert outcome == Outcome(Status.FAILED, TaskError("", "fox.png has changed since it was checked: run again"))
+    assert world.memory.records == ({"s:a": before} if before else {})
+
+
 def test_a_refusal_of_a_task_that_exists_after_all_adopts_it() -> None:
     world = World()
     world.gateway.on_create = Script(Lost(Refused("1201", "no such parameter")))

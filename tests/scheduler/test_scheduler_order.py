@@ -35,7 +35,9 @@ def statuses(
     plan = plan_for(jobs, *world.memory.records.values(), prices=prices)
     outcomes = world.run(jobs, plan, limits)
     assert world.watcher.slots[-1].keys() == {"image", "video"}
-    assert all(in_use == 0 for in_use, _ in world.watcher.slots[-1].values())
+    in_flight = [job for job in jobs if job.id in outcomes and outcomes[job.id].status is Status.IN_FLIGHT]
+    for kind, (in_use, _) in world.watcher.slots[-1].items():
+        assert in_use <= sum(job.slots for job in in_flight if job.kind == kind)
     return [f"{id_} {outcome.status}" for id_, outcome in outcomes.items()]
 
 
@@ -197,6 +199,42 @@ def test_a_task_left_in_flight_keeps_its_budget_and_nobody_waits_for_it() -> Non
     assert ("s:b", Stage.LEFT, "over budget") in world.watcher.stages
 
 
+def test_a_task_left_in_flight_keeps_its_slots_and_only_what_needs_them_is_left_too() -> None:
+    world = World()
+    world.rules = replace(world.rules, timeouts={"image": 15.0, "video": 900.0})
+    large, small = picture("s:l", slots=9), [picture(f"s:{number}") for number in range(3)]
+    world.gateway.on_query = lambda id_: Running("task-1") if id_ == "task-1" else None
+    told = statuses(world, small[0], large, *small[1:], limits=slots(image=9))
+    assert sorted(told) == ["s:0 in_flight", "s:1 completed", "s:2 completed", "s:l pending"]
+    assert world.watcher.slots[-1]["image"] == (1, 9)
+    assert ("s:l", Stage.LEFT, "its slots are held by tasks that were left in flight") in world.watcher.stages
+
+
+def test_a_refused_job_goes_on_although_those_before_it_are_over_budget() -> None:
+    world = World()
+    world.gateway.on_create = Script(Busy(None, "1303", "no slot", parallel=True))
+    told = statuses(world, A, B, C, limits=slots(image=1, max_cost="0.03"), prices={"pictures": "0.028"})
+    assert sorted(told) == ["s:a completed", "s:b pending", "s:c pending"]
+
+
+def test_a_job_that_is_tried_again_goes_on_although_those_before_it_are_over_budget() -> None:
+    chain = [picture("s:z"), picture("s:y", needs=("s:z",)), picture("s:x", needs=("s:y",))]
+    world = World()
+    ends = {A.external_task_id: Failed("", "006001094", "-")}
+    world.gateway.on_end = lambda id_: ends.get(id_, done())
+    told = statuses(world, A, *chain, limits=slots(max_cost="0.06"), prices={"pictures": "0.03"})
+    assert sorted(told) == ["s:a completed", "s:y pending", "s:z completed"]
+
+
+def test_intents_that_came_to_nothing_do_not_go_over_the_budget() -> None:
+    jobs = [A, B, C]
+    world = World([record_of(job, Status.IN_FLIGHT, task_id=None) for job in jobs])
+    told = statuses(world, *jobs, limits=slots(max_cost="0.03"), prices={"pictures": "0.028"})
+    assert sorted(told) == ["s:a completed", "s:b in_flight", "s:c in_flight"]
+    assert len(world.gateway.tasks) == 1
+    assert sorted(statuses(world.later(), *jobs)) == ["s:b completed", "s:c completed"]
+
+
 def test_the_run_knows_what_it_spent() -> None:
     world = World()
     scheduler = world.scheduler(slots(max_cost="1"))
@@ -210,6 +248,14 @@ def test_fail_fast_starts_nothing_after_a_failure() -> None:
     jobs = [A, film("s:f"), B, picture("s:g", needs=("s:f",))]
     told = statuses(world, *jobs, limits=slots(image=1, fail_fast=True))
     assert sorted(told) == ["s:a failed", "s:f completed"]
+
+
+def test_fail_fast_makes_no_further_attempt_after_a_failure() -> None:
+    world = World()
+    ends = {A.external_task_id: Failed("", "006001094", "-"), B.external_task_id: Failed("", "1301", "policy")}
+    world.gateway.on_end = lambda id_: ends.get(id_, done())
+    assert statuses(world, A, B, limits=slots(fail_fast=True)) == ["s:b failed"]
+    assert len(world.created) == 2
 
 
 def test_a_job_without_work_is_not_touched() -> None:

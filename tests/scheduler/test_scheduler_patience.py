@@ -80,6 +80,13 @@ def test_waiting_begins_at_a_second_backs_off_and_honours_what_the_gateway_asks_
     ]
 
 
+def test_a_long_wait_that_the_gateway_asks_for_is_told() -> None:
+    world, _ = find(Busy(3600.0, "1302", "too fast"), Missing())
+    world.gateway.on_create = Script(Busy(3600.0, "1303", "no slot", parallel=True))
+    ask(world, lambda patience: patience.create(JOB, {"external_task_id": "kb-1"}))
+    assert [detail for *_, detail in world.watcher.stages] == ["too fast; again in 60 min", "no slot; again in 60 min"]
+
+
 def test_only_creates_that_are_refused_make_the_limit_shrink() -> None:
     world, _ = find(BUSY, PARALLEL, Missing())
     assert world.slots.snapshot()["image"] == (0, 10)

@@ -1,7 +1,9 @@
 """Whatever the jobs, the answers and the moments at which the run is killed: nothing is paid twice, nothing is lost."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from decimal import Decimal
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -58,6 +60,26 @@ async def run(world: World, jobs: tuple[Job, ...], kill_at: int | None) -> None:
             running.cancel()
 
 
+class Shared(Mapping[str, int]):
+    """Slots of an account that others use too: so many are left from one span of seconds to the next, and then all."""
+
+    def __init__(self, world: World, left: list[int]) -> None:
+        self._clock, self._left = world.clock, left
+
+    def __getitem__(self, kind: str) -> int:
+        span = int(self._clock.seconds // SPAN_SECONDS)
+        return min(LIMITS.slots[kind], self._left[span]) if span < len(self._left) else LIMITS.slots[kind]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(LIMITS.slots)
+
+    def __len__(self) -> int:
+        return len(LIMITS.slots)
+
+
+SPAN_SECONDS = 7.0
+
+
 def all_tasks(records: Mapping[str, Record]) -> set[str]:
     return {task.external_task_id for record in records.values() for task in (record, *record.earlier)}
 
@@ -91,3 +113,32 @@ def test_killed_and_run_again_every_job_gets_one_task_an_attempt_and_all_that_ca
         else:
             assert world.memory.records[job.id].status is Status.COMPLETED
     assert plan_for(jobs, *world.memory.records.values()).has_work is False
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    graphs(), CREATES, st.lists(st.integers(0, 9), max_size=20), st.none() | st.integers(1, 12),
+    st.none() | st.sampled_from(["0", "0.03", "0.06", "0.1"]), st.sets(st.integers(0, 6), max_size=2),
+)  # fmt: skip
+def test_a_run_ends_and_leaves_nothing_that_could_still_start(
+    jobs: tuple[Job, ...],
+    creates: list[Answer | Lost | None],
+    others_leave: list[int],
+    total: int | None,
+    max_cost: str | None,
+    transient: set[int],
+) -> None:
+    limits = replace(LIMITS, total=total, max_cost=None if max_cost is None else Decimal(max_cost))
+    world = World()
+    world.gateway.on_create, world.gateway.on_end = Script(*creates), fates(jobs, set(), transient)
+    world.gateway.limits = Shared(world, others_leave)
+    outcomes = world.run(jobs, plan_for(jobs, prices={"pictures": "0.028", "films": "0.028"}), limits)
+    for job in jobs:
+        if job.id in outcomes:
+            continue
+        assert any(need not in outcomes or outcomes[need].status is not Status.COMPLETED for need in job.needs)
+    costs = len(world.gateway.tasks) * Decimal("0.028")
+    assert limits.max_cost is None or costs <= limits.max_cost + len(transient) * Decimal("0.028")
+    assert all(world.gateway.most_in_use.get(kind, 0) <= most for kind, most in LIMITS.slots.items())
+    assert world.gateway.most_in_all <= max([total or 99, *(job.slots for job in jobs)])
+    assert world.gateway.twice == []

@@ -110,7 +110,26 @@ def test_what_fits_never_overdraws(most: int, acts: list[str | int]) -> None:
         in_use, allowed = slots.snapshot()["image"]
         assert in_use == sum(taken) <= most
         assert 1 <= allowed <= most
-        assert slots.is_in_use("image") == bool(taken)
+        assert slots.is_at_work("image") == bool(taken)
+
+
+def test_slots_of_a_task_that_is_left_stay_taken_and_what_needs_them_is_out_of_reach() -> None:
+    slots = Slots({"image": 10, "video": 5}, FakeClock())
+    slots.take("image", 4)
+    assert not slots.out_of_reach("image")
+    slots.leave("image", 4)
+    assert slots.snapshot()["image"] == (4, 10)
+    assert not slots.is_at_work("image")
+    assert slots.spare("image", 5) == 1
+    assert list(slots.out_of_reach("image")) == [7, 8, 9, 10]
+    assert not slots.out_of_reach("video")
+
+
+def test_under_a_cap_slots_that_are_left_put_jobs_of_all_kinds_out_of_reach() -> None:
+    slots = Slots({"image": 5, "video": 5}, FakeClock(), total=4)
+    slots.take("image", 3)
+    slots.leave("image", 3)
+    assert list(slots.out_of_reach("video")) == [2, 3, 4, 5]
 
 
 @pytest.mark.parametrize("slots", [1, 9])
