@@ -34,6 +34,10 @@ class Document:
     def _places(self) -> Places:
         return Places.of(self._data, max_bytes=len(self._data))
 
+    def line_of(self, path: Sequence[str | int]) -> int:
+        """The line of the key that `path` leads to; of its nearest parent where it leads nowhere."""
+        return self._places.key(path).line
+
     def problem(  # noqa: PLR0913 - they are the fields of a Problem
         self,
         path: Sequence[str | int],

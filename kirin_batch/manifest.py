@@ -1,4 +1,7 @@
-"""`.kirin/manifest.json`: every job, resolved and fingerprinted, for people and tools; nothing reads it back."""
+"""`.kirin/manifest.json`: every job, resolved and fingerprinted, for people and tools.
+
+Only the gallery reads it back, for jobs that no spec tells any more.
+"""
 
 from collections.abc import Iterable
 from pathlib import Path

@@ -2,17 +2,19 @@
 
 import hashlib
 import re
+import unicodedata
 from collections.abc import Mapping
 from functools import lru_cache
 
-__all__ = ["TemplateError", "fill_output_template", "output_path"]
+__all__ = ["TemplateError", "fill_output_template", "output_path", "place_of"]
 
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _KNOWN = ("spec", "job", "model", "digest", "take", "index", "ext")
 _LATER = ("index", "ext")  # known when a result arrives
 _FILLED_NOW = re.compile(r"\{(spec|job|model|digest|take)\}")
-_UNSAFE = re.compile(r'[<>:"|?*\\{}\x00-\x1f\x7f]')
-_RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])", re.IGNORECASE)  # devices to Windows, with any ending
+# What Windows refuses, controls, and what breaks lines or turns the text around: a name is read as it is.
+_UNSAFE = re.compile(r'[<>:"|?*\\{}\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]')
+_RESERVED = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])", re.IGNORECASE)  # devices to Windows
 _LONGEST_NAME = 180  # bytes; the usual limit is 255, and the index, the ending and a mark of unfinished files are added
 
 
@@ -46,7 +48,10 @@ def _whole(template: str) -> str:
         template = template.rstrip("/") + "/{spec}/{job}/"
     if template.endswith("/"):
         template += "{index}"
-    return template if "{ext}" in template else template + "{ext}"
+    whole = template if "{ext}" in template else template + "{ext}"
+    if reserved := next(filter(_is_reserved, whole.split("/")), None):
+        raise TemplateError(f"outputs has {reserved!r}, which is no name to Windows: take another one")
+    return whole
 
 
 def _check(template: str) -> None:
@@ -60,6 +65,12 @@ def _check(template: str) -> None:
         )
 
 
+def _is_reserved(part: str) -> bool:
+    """Whether a part of a template without a value of its own is a device to Windows, or loses its end there."""
+    is_cut = part.endswith((".", " ")) and part.strip(".") != ""
+    return is_cut or _RESERVED.fullmatch(part.removesuffix("{ext}").partition(".")[0]) is not None
+
+
 def _filled(name: str, values: Mapping[str, str]) -> str:
     value = values[name]
     if "/" not in value:
@@ -69,8 +80,9 @@ def _filled(name: str, values: Mapping[str, str]) -> str:
 
 @lru_cache(maxsize=1024)  # the same folders, models and names of jobs stand in thousands of places
 def _safe(part: str) -> str:
-    cleaned = _UNSAFE.sub("-", part).rstrip(". ")
-    return f"{cleaned}-" if not cleaned or _RESERVED.fullmatch(cleaned.partition(".")[0]) else cleaned
+    cleaned = _UNSAFE.sub("-", unicodedata.normalize("NFC", part)).rstrip(". ")
+    stem = cleaned.partition(".")[0].rstrip(" ")  # Windows sees a device in `con .txt` too
+    return f"{cleaned}-" if not cleaned or _RESERVED.fullmatch(stem) else cleaned
 
 
 def _shortened(part: str) -> str:
@@ -86,3 +98,8 @@ def _shortened(part: str) -> str:
 def output_path(filled: str, *, index: int, ext: str) -> str:
     """The path of result `index` (from 1), `ext` with its dot."""
     return filled.replace("{index}", str(index)).replace("{ext}", ext)
+
+
+def place_of(path: str) -> str:
+    """What is equal for paths that are one file to some system: without case, and with one form of letters."""
+    return unicodedata.normalize("NFC", path.casefold())

@@ -14,7 +14,9 @@ from kirin_batch.disk import make_folders
 from kirin_batch.documents import read_document
 from kirin_batch.errors import KirinError, UsageError
 from kirin_batch.models import Shape, Violation, schema_text
+from kirin_batch.models.messages import unknown_message
 from kirin_batch.models.paths import named
+from kirin_batch.models.tree import Schema
 from kirin_batch.naming import TemplateError, fill_output_template
 from kirin_batch.problems import Pointer, Problem
 
@@ -40,6 +42,7 @@ class Settings:
     namespace: str = ""
     specs: tuple[str, ...] = _DEFAULT_SPECS
     spec_max_mb: float = 8.0
+    result_max_mb: float = 4096.0
     outputs: str = "outputs/{spec}/{job}/{index}{ext}"
     schemas: tuple[str, ...] = ()
     base_url: str = "https://cloud.vtrix.ai"
@@ -55,6 +58,8 @@ class Settings:
     prices: Mapping[str, Decimal] = field(default_factory=dict)
     env: tuple[str, ...] = ()
     allow_outside: bool = False
+    sidecar: bool = False
+    store: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +93,11 @@ class Project:
     def latencies(self) -> Path:
         """How long tasks took so far."""
         return self.state / "latencies.json"
+
+    @property
+    def stored(self) -> Path:
+        """Which results the store is known to hold."""
+        return self.state / "stored.txt"
 
     def make_state_folder(self) -> None:
         """Make `.kirin/`, which ignores itself. Raises KirinError where it cannot."""
@@ -128,7 +138,7 @@ def _read_settings(root: Path) -> Settings:
     violations = _violations(said, shape)
     if violations:
         raise InvalidSettingsError(
-            tuple(document.problem(v.pointer, v.rule, v.message, at_key=v.key) for v in violations)
+            tuple(document.problem(v.pointer, v.rule, _message(v, shape.schema), at_key=v.key) for v in violations)
         )
     settings = _settings_of(said)
     faults = tuple(document.problem(path, rule, message) for path, rule, message in _faults(settings, root))
@@ -143,6 +153,17 @@ def _violations(said: Any, shape: Shape) -> list[Violation]:  # noqa: ANN401 - a
     kept = [violation for violation in shape.check(said) if not strange or violation.pointer not in {(), *strange}]
     told = "is not finite (.inf or .nan): give a number"
     return kept + [Violation("type", pointer, f"{named(pointer)} {told}") for pointer in strange]
+
+
+def _message(fault: Violation, schema: Schema) -> str:
+    """The message of a fault in words of kirin.yaml, whose keys are no parameters."""
+    if fault.rule != "additionalProperties":
+        return fault.message
+    *above, name = fault.pointer
+    known: Schema = schema
+    for key in above:
+        known = known["properties"][key]
+    return unknown_message(str(name), at=tuple(above), known=known.get("properties", {}), noun="setting")
 
 
 def _not_finite(value: Any, at: Pointer = ()) -> Iterator[Pointer]:  # noqa: ANN401 - as above
@@ -161,6 +182,7 @@ def _settings_of(said: dict[str, Any]) -> Settings:
         namespace=said.get("namespace", ""),
         specs=tuple(said.get("specs", _DEFAULT_SPECS)),
         spec_max_mb=float(said.get("spec_max_mb", defaults.spec_max_mb)),
+        result_max_mb=float(said.get("result_max_mb", defaults.result_max_mb)),
         outputs=said.get("outputs", defaults.outputs),
         schemas=tuple(said.get("schemas", ())),
         base_url=gateway.get("base_url", defaults.base_url),
@@ -176,6 +198,8 @@ def _settings_of(said: dict[str, Any]) -> Settings:
         prices={model: Decimal(str(price)) for model, price in said.get("prices", {}).items()},
         env=tuple(said.get("env", ())),
         allow_outside=said.get("allow_outside", False),
+        sidecar=said.get("sidecar", False),
+        store=said.get("store"),
     )
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-__all__ = ["Output", "Record", "Status", "TaskError"]
+__all__ = ["Mismatch", "Output", "Record", "Status", "TaskError"]
 
 
 class Status(StrEnum):
@@ -59,13 +59,36 @@ class TaskError:
         return {"code": self.code, "message": self.message}
 
 
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """Results that came and are not what was asked for: a warning, because they are paid for and kept.
+
+    `what` is `count`, `kind`, `ratio`, `resolution` or `duration`; `asked` and `got` are for people. `outputs` are the
+    numbers of the results, from 1; none where all of them together are meant.
+    """
+
+    what: str
+    asked: str
+    got: str
+    outputs: tuple[int, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """The form of the lockfile and of `--format json`."""
+        return {"what": self.what, "asked": self.asked, "got": self.got, "outputs": list(self.outputs)}
+
+    def __str__(self) -> str:
+        numbers = ", ".join(map(str, self.outputs))
+        which = f" (result{'s' if len(self.outputs) > 1 else ''} {numbers})" if numbers else ""
+        return f"{self.what}: asked {self.asked}, got {self.got}{which}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
     """A job's task and what became of it.
 
     `cost` is USD as decimal text, as the gateway said it; times are UTC, `2026-01-31T12:00:00Z`. `earlier` holds the
     tasks that this job had before (other digests, takes and attempts), newest last: what was paid for is never
-    forgotten. `sandbox` marks what `run --sandbox` made.
+    forgotten. `warnings` tell where its results are not what was asked for. `sandbox` marks what `run --sandbox` made.
     """
 
     job: str
@@ -82,6 +105,7 @@ class Record:
     element_id: int | None = None
     outputs: tuple[Output, ...] = ()
     finished_at: str | None = None
+    warnings: tuple[Mismatch, ...] = ()
     sandbox: bool = False
     earlier: tuple["Record", ...] = field(default=(), repr=False)
 
@@ -107,6 +131,8 @@ class Record:
             "created_at": self.created_at,
             "finished_at": self.finished_at,
         }
+        if self.warnings:
+            task["warnings"] = [warning.as_json() for warning in self.warnings]
         if self.sandbox:
             task["sandbox"] = True
         return task
@@ -146,6 +172,10 @@ class Record:
             ),
             created_at=task["created_at"],
             finished_at=task["finished_at"],
+            warnings=tuple(
+                Mismatch(told["what"], told["asked"], told["got"], tuple(told["outputs"]))
+                for told in task.get("warnings", ())
+            ),
             sandbox=task.get("sandbox", False),
             earlier=earlier,
         )

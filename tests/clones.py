@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from killable import Ended, call
-from studio import Studio, plain_picture
+from studio import Studio, served_picture
 
 from kirin_batch.disk import PART_SUFFIX
 from kirin_batch.identity import external_task_id
@@ -258,4 +258,4 @@ def _tasks(record: Record) -> tuple[Record, ...]:
 
 @cache
 def _served(url: str) -> str:
-    return hashlib.sha256(plain_picture(urlsplit(url).path.removesuffix(".jpg"))).hexdigest()
+    return hashlib.sha256(served_picture(urlsplit(url).path)).hexdigest()

@@ -30,7 +30,18 @@ from kirin_batch.journal import load_records
 from kirin_batch.records import Record
 from kirin_batch.sandbox import Books, Sandbox, SandboxSettings
 
-__all__ = ["CHECKOUT", "KEY", "SUBJECT", "Ran", "Studio", "draw_picture", "job_named", "open_studio", "plain_picture"]
+__all__ = [
+    "CHECKOUT",
+    "KEY",
+    "SUBJECT",
+    "Ran",
+    "Studio",
+    "draw_picture",
+    "job_named",
+    "open_studio",
+    "plain_picture",
+    "served_picture",
+]
 
 CHECKOUT = Path(kirin_batch.__file__).parent.parent
 KEY = "sk-studio-key-0123456789abcdef"
@@ -166,7 +177,7 @@ class Studio:
             return self.serve_result(request)
         if self.paints or request.path.endswith(".mp4"):
             return None
-        return web.Response(body=plain_picture(request.path.removesuffix(".jpg")))  # all end alike: paths are reused
+        return web.Response(body=served_picture(request.path))
 
 
 def job_named(name: str, *, output_stem: str = "outputs/{index}", result_type: str = "image") -> Job:
@@ -192,6 +203,11 @@ def plain_picture(name: str, *, size: tuple[int, int] = (320, 320)) -> bytes:
     file = io.BytesIO()
     Image.new("RGB", size, (red, green, blue)).save(file, "JPEG" if name.endswith(".jpg") else "PNG")
     return file.getvalue()
+
+
+def served_picture(path: str) -> bytes:
+    """What a studio serves there: of the shape that most jobs ask for. All end alike, because paths are reused."""
+    return plain_picture(path.removesuffix(".jpg"), size=(1024, 576))
 
 
 def draw_picture(path: Path, *, size: tuple[int, int] = (320, 320)) -> Path:

@@ -33,6 +33,10 @@ def output_of(script: str, *arguments: str, folder: Path) -> str:
         (("validate.py", "--only", "faulty", "--faulty", "2", "--rounds", "1"), ["2 files with problems"]),
         (("validate.py", "--only", "warm", "--files", "3", "--rounds", "1"), ["3 files, warm", "load_specs"]),
         (
+            ("verify.py", "--files", "20", "--bytes", "1000", "--rounds", "1"),
+            ["20 results of 1000 bytes", "warm", "cold", "sha256sum", "ratio"],
+        ),
+        (
             ("durability.py", "--jobs", "3", "--records", "100", "--rounds", "1"),
             ["a run of 3 jobs", "100 at a time", "fsync off"],
         ),

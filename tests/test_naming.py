@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kirin_batch.naming import TemplateError, fill_output_template, output_path
+from kirin_batch.naming import TemplateError, fill_output_template, output_path, place_of
 
 VALUES = {
     "spec": "examples/launch",
@@ -46,6 +46,10 @@ def test_the_path_of_a_result_has_its_number_and_its_ending() -> None:
         ("out/{job", "outputs has '{', which no file name may hold"),
         ("out\\{job}", "outputs has '\\\\', which no file name may hold"),
         ("out/{job}\n", "outputs has '\\n', which no file name may hold"),
+        ("out/\u202e{job}", "outputs has '\\u202e', which no file name may hold"),
+        ("Con/{job}", "outputs has 'Con', which is no name to Windows"),
+        ("{job}/nul{ext}", "outputs has 'nul{ext}', which is no name to Windows"),
+        ("out./{job}", "outputs has 'out.', which is no name to Windows"),
     ],
 )
 def test_a_template_that_names_no_place_is_told(template: str, message: str) -> None:
@@ -64,12 +68,28 @@ def test_a_template_that_names_no_place_is_told(template: str, message: str) -> 
         ("CON", "CON-"),
         ("nul.x", "nul.x-"),
         ("console", "console"),
+        ("com\u00b9", "com\u00b9-"),
+        ("con .x", "con .x-"),
+        ("CONOUT$", "CONOUT$-"),
+        ("a\u202etxt\u2028", "a-txt-"),
+        ("e\u0301", "\u00e9"),
+        ("👩\u200d🚀", "👩\u200d🚀"),
         (".hidden", ".hidden"),
     ],
 )
 def test_a_name_is_one_that_every_system_takes(job: str, name: str) -> None:
     filled = fill_output_template("out/{job}/{index}", VALUES | {"job": job})
     assert filled == f"out/{name}/{{index}}{{ext}}"
+
+
+@pytest.mark.parametrize("template", ["./out/{job}", "../out/{job}", "out/{job}.", "out/.x/{job}", "co/{job}"])
+def test_folders_that_mean_a_way_or_hold_a_value_are_names(template: str) -> None:
+    assert fill_output_template(template, VALUES).endswith("{ext}")
+
+
+def test_paths_that_a_system_takes_for_one_have_one_place() -> None:
+    assert place_of("out/\u00c9.png") == place_of("OUT/e\u0301.PNG")
+    assert place_of("out/a") != place_of("out/b")
 
 
 def test_long_names_are_cut_and_stay_apart() -> None:

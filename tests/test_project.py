@@ -13,6 +13,7 @@ version: 1
 namespace: shop
 specs: [jobs/*.yaml]
 spec_max_mb: 0.5
+result_max_mb: 100
 outputs: results/{job}/
 schemas: [more]
 env: [MOOD]
@@ -24,7 +25,7 @@ retries: 0
 timeout: {video: 60}
 max_cost: "25.00"
 prices: {kirin_v2_image: "0.028", kirin_v3_i2v: 0.1}
-store: null
+store: s3://bucket/results
 """
 
 
@@ -47,6 +48,7 @@ def test_kirin_yaml_sets_everything(tmp_path: Path) -> None:
         namespace="shop",
         specs=("jobs/*.yaml",),
         spec_max_mb=0.5,
+        result_max_mb=100.0,
         outputs="results/{job}/",
         schemas=("more",),
         base_url="http://localhost:8080",
@@ -62,6 +64,7 @@ def test_kirin_yaml_sets_everything(tmp_path: Path) -> None:
         prices={"kirin_v2_image": Decimal("0.028"), "kirin_v3_i2v": Decimal("0.1")},
         env=("MOOD",),
         allow_outside=True,
+        store="s3://bucket/results",
     )
 
 
@@ -121,6 +124,8 @@ def test_a_wrong_amount_in_the_environment_is_an_error(tmp_path: Path, text: str
         ("- a", (1, 1), "type", "a mapping is needed"),
         ("a: 1\na: 2", (2, 1), "yaml", "stands here twice"),
         ("poll: {min: 9,\n  max: 3}", (1, 13), "poll", "poll.min is 9 s, which is more than poll.max, 3 s"),
+        ("limts: {image: 3}", (1, 1), "additionalProperties", "limts is not a setting here: did you mean limits?"),
+        ("poll: {mn: 2}", (1, 8), "additionalProperties", "poll.mn is not a setting here: did you mean min?"),
         ("poll: {min: 60}", (1, 13), "poll", "poll.min is 60 s, which is more than poll.max, 30 s"),
         ("outputs: out/{name}", (1, 10), "outputs", "outputs has no {name}: take {spec}"),
         ("outputs: ../out", (1, 10), "outside", "../out is outside the project"),
@@ -129,6 +134,12 @@ def test_a_wrong_amount_in_the_environment_is_an_error(tmp_path: Path, text: str
         ("gateway: {base_url: localhost}", (1, 21), "pattern", "base_url is no URL"),
         ('max_cost: "a lot"', (1, 11), "pattern", "an amount in USD is needed"),
         ("max_cost: -3", (1, 11), "pattern", "an amount in USD is needed"),
+        ("result_max_mb: 0", (1, 16), "exclusiveMinimum", "result_max_mb is 0: more than 0"),
+        ("store: bucket/results", (1, 8), "pattern", "store is file:///FOLDER"),
+        ("store: file://results", (1, 8), "pattern", "store is file:///FOLDER"),
+        ("store: file:///", (1, 8), "pattern", "store is file:///FOLDER"),
+        ("store: s3://key:secret@bucket/results", (1, 8), "pattern", "credentials stay in the environment"),
+        ("store: ftp://host/results", (1, 8), "pattern", "store is file:///FOLDER"),
         ("api_key: abc", (1, 1), "additionalProperties", "api_key is not a"),
     ],
 )

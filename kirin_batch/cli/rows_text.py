@@ -31,6 +31,11 @@ def row_line(row: JobRow) -> str:
 
 
 def _told(row: JobRow) -> str:
+    mark = click.style("warning", fg="yellow")
+    return _place(row) + "".join(f"\n           {mark}: {warning}" for warning in row.warnings)
+
+
+def _place(row: JobRow) -> str:
     if row.error:
         return f"\n           {error_text(row.error)}"
     if not row.record or row.status is not Status.COMPLETED:
@@ -47,8 +52,10 @@ def error_text(error: TaskError) -> str:
 
 
 def counts_line(rows: Sequence[JobRow]) -> str:
-    """`12 completed, 1 failed`."""
-    return ", ".join(f"{number} {status}" for status, number in count_statuses(rows).items()) or "no jobs"
+    """`12 completed, 1 failed`, and how many have results that are not what was asked for."""
+    counts = ", ".join(f"{number} {status}" for status, number in count_statuses(rows).items())
+    warned = sum(bool(row.warnings) for row in rows)
+    return (counts or "no jobs") + (f" ({warned} with warnings)" if warned else "")
 
 
 def rows_as_json(rows: Sequence[JobRow]) -> dict[str, Any]:

@@ -2,9 +2,7 @@
 
 import asyncio
 import os
-import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
 from functools import partial
 from pathlib import Path
@@ -13,6 +11,7 @@ import click
 
 from kirin_batch.cli.canary_text import Question, canaries_as_json, held_back_line
 from kirin_batch.cli.event_loop import new_event_loop, spare_collector
+from kirin_batch.cli.interrupts import interrupts
 from kirin_batch.cli.money import usd
 from kirin_batch.cli.requests_text import dry_run_as_json, request_text, summary_line
 from kirin_batch.cli.rows_text import counts_line, row_line, rows_as_json
@@ -135,31 +134,10 @@ def _run(shared: Shared, workspace: Workspace, options: RunOptions, *, is_confir
     with Screen(shared) as screen, asyncio.Runner(loop_factory=new_event_loop) as runner:
         spare_collector()
         question = Question(shared, screen, is_answered=is_confirmed)
-        interrupts = partial(_interrupts, screen.close)
+        on_interrupt = partial(interrupts, screen.close)
         return runner.run(
-            run_project(workspace, options, observer=screen, on_interrupt=interrupts, confirm=question.ask)
+            run_project(workspace, options, observer=screen, on_interrupt=on_interrupt, confirm=question.ask)
         )
-
-
-@contextmanager
-def _interrupts(end_display: Callable[[], None], stop: Callable[[], None]) -> Iterator[None]:
-    """The first INT or TERM stops the run in good order; the next one ends the process, which loses nothing either."""
-    loop, signals = asyncio.get_running_loop(), (signal.SIGINT, signal.SIGTERM)
-
-    def interrupt() -> None:
-        end_display()  # now: a second interrupt would leave the terminal without its cursor
-        click.echo("interrupted: what is in flight is left for the next run", err=True)
-        for signal_number in signals:
-            loop.add_signal_handler(signal_number, os._exit, ExitCode.INTERRUPTED)
-        stop()
-
-    for signal_number in signals:
-        loop.add_signal_handler(signal_number, interrupt)
-    try:
-        yield
-    finally:
-        for signal_number in signals:
-            loop.remove_signal_handler(signal_number)
 
 
 def _tell_requests(shared: Shared, dry: DryRun) -> int:
@@ -173,9 +151,10 @@ def _tell_requests(shared: Shared, dry: DryRun) -> int:
 
 
 def _tell(shared: Shared, workspace: Workspace, report: RunReport) -> None:
-    done = [row for row in report.rows if row.status is Status.COMPLETED and not row.error]
     for row in () if shared.quiet else report.rows:
-        if shared.verbose or row not in done:
+        is_done = row.status is Status.COMPLETED and not row.error
+        has_news = row.job in report.worked_on and bool(row.warnings)
+        if shared.verbose or not is_done or has_news:
             shared.print(row_line(row))
     shared.print(f"{counts_line(report.rows)}; this run cost {usd(report.spent)}{_where(workspace, report)}")
     for note in () if shared.quiet else _notes(report):

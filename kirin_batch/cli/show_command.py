@@ -6,10 +6,13 @@ from typing import Any
 
 import click
 
+from kirin_batch.cli.money import usd
 from kirin_batch.cli.rows_text import error_text
 from kirin_batch.cli.shared import ProjectCommand, Shared, common_options, pass_shared
-from kirin_batch.commands.status import Shown, show_job
+from kirin_batch.commands.rows import task_cost
+from kirin_batch.commands.status import FileState, Shown, ShownTask, show_job
 from kirin_batch.errors import ExitCode
+from kirin_batch.records import Output
 
 __all__ = ["command"]
 
@@ -26,7 +29,7 @@ Examples:
 @common_options
 @pass_shared
 def command(shared: Shared, name: str) -> int:
-    """Tell all that is known of JOB: its params, its task, its results, and the tasks that it had before.
+    """Tell all that is known of JOB: its params, and all its takes and attempts with cost, results and warnings.
 
     JOB is an id as `status` prints it, or a name that only one job has.
     """
@@ -38,6 +41,9 @@ def command(shared: Shared, name: str) -> int:
     width = max(len(key) for key, _ in facts)
     for key, value in facts:
         shared.print(f"{click.style(f'{key:<{width}}', dim=True)}  {value}")
+    for task in shown.tasks:
+        for line in _task_lines(task):
+            shared.print(line)
     return ExitCode.DONE
 
 
@@ -53,8 +59,15 @@ def _as_json(shown: Shown) -> dict[str, Any]:
         "take": job.take if job else line.get("take"),
         "created_at": line.get("created_at"),
         "finished_at": line.get("finished_at"),
-        "earlier": line.get("earlier", []),
+        "earlier": [_task_as_json(task) for task in reversed(shown.tasks) if not task.is_current],
+        "tasks": [_task_as_json(task) for task in shown.tasks],
     }
+
+
+def _task_as_json(task: ShownTask) -> dict[str, Any]:
+    line = {"is_current": task.is_current, "warnings": [], **task.record.as_json()}
+    outputs = [{**output, "file": str(state)} for output, state in zip(line["outputs"], task.files, strict=True)]
+    return {**{key: value for key, value in line.items() if key != "earlier"}, "outputs": outputs}
 
 
 def _facts(shown: Shown) -> Iterator[tuple[str, str]]:
@@ -71,10 +84,33 @@ def _facts(shown: Shown) -> Iterator[tuple[str, str]]:
             yield key, ", ".join(document[key])
     for name, value in (document["params"] or {}).items():
         yield f"  {name}", _text(value)
-    for output in document["outputs"]:
-        yield "output", _text(output["path"] or output["url"])
-    for task in document["earlier"]:
-        yield "earlier", f"take {task['take']}, attempt {task['attempt']}: {task['status']}, {task['task_id']}"
+
+
+def _task_lines(task: ShownTask) -> Iterator[str]:
+    """A take or attempt: how it ended, where its results are now, and what is not as it was asked for."""
+    record = task.record
+    cost = "" if record.cost is None else f", {usd(task_cost(record))}"
+    now = "" if task.is_current else click.style("  (earlier)", dim=True)
+    made_up = ", sandbox" if record.sandbox else ""
+    when = f", {record.finished_at or record.created_at}"
+    told = f"take {record.take}, attempt {record.attempt}: {record.status}, {record.task_id or 'no task'}"
+    yield f"{told}{cost}{made_up}{when}{now}"
+    if record.error and not task.is_current:
+        yield f"  {error_text(record.error)}"
+    for output, state in zip(record.outputs, task.files, strict=True):
+        yield f"  {_place(output, state)}"
+    for warning in record.warnings:
+        yield f"  {click.style('warning', fg='yellow')}: {warning}"
+
+
+def _place(output: Output, state: FileState) -> str:
+    match state:
+        case FileState.PRESENT:
+            return str(output.path)
+        case FileState.CHANGED:
+            return f"{output.path}  (holds something else now; as it was made: {output.url})"
+        case _:
+            return f"{output.url}  (not on disk)"
 
 
 def _text(value: object) -> str:

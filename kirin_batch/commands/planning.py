@@ -14,7 +14,7 @@ from kirin_batch.plan import Plan, PlanOptions, make_plan, pick
 from kirin_batch.prices import Estimates
 from kirin_batch.records import Output, Record
 
-__all__ = ["plan_jobs", "plan_project", "recorded_contents"]
+__all__ = ["plan_jobs", "plan_project", "presence", "recorded_contents"]
 
 
 def plan_project(workspace: Workspace, selection: Selection, options: PlanOptions) -> Plan:
@@ -31,7 +31,7 @@ def plan_jobs(workspace: Workspace, selection: Selection, records: Mapping[str, 
     plan = make_plan(
         jobs,
         records,
-        is_present=_presence(project.root, records.values()),
+        is_present=presence(project.root, records.values()),
         estimates=Estimates(
             records,
             settings.prices,
@@ -64,7 +64,7 @@ def recorded_contents(records: Iterable[Record]) -> dict[str, set[tuple[int | No
     return contents
 
 
-def _presence(root: Path, records: Iterable[Record]) -> Callable[[Output], bool]:
+def presence(root: Path, records: Iterable[Record]) -> Callable[[Output], bool]:
     """Whether a result is on disk: its file is there, and holds no result of another task.
 
     Tasks that a job had one after the other share their paths: after a change is taken back, what lies there is the

@@ -6,10 +6,10 @@ from decimal import Decimal
 from typing import Any
 
 from kirin_batch.plan import Action, PlannedJob
-from kirin_batch.records import Record, Status, TaskError
+from kirin_batch.records import Mismatch, Record, Status, TaskError
 from kirin_batch.scheduler.outcome import Outcome
 
-__all__ = ["JobRow", "count_statuses", "make_row", "record_row", "total_cost"]
+__all__ = ["JobRow", "count_statuses", "make_row", "record_row", "task_cost", "total_cost"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,11 @@ class JobRow:
     record: Record | None = None
     is_orphan: bool = False
 
+    @property
+    def warnings(self) -> tuple[Mismatch, ...]:
+        """Where its results are not what was asked for."""
+        return self.record.warnings if self.record else ()
+
     def as_json(self) -> dict[str, Any]:
         """The form of `--format json`."""
         record = self.record
@@ -43,6 +48,7 @@ class JobRow:
             "error": self.error.as_json() if self.error else None,
             "outputs": [output.as_json() for output in record.outputs] if record else [],
             "element_id": record.element_id if record else None,
+            "warnings": [warning.as_json() for warning in self.warnings],
         }
 
 
@@ -88,4 +94,9 @@ def count_statuses(rows: Iterable[JobRow]) -> dict[str, int]:
 
 def total_cost(rows: Iterable[JobRow]) -> Decimal:
     """USD that the rows' tasks cost, as far as the gateway said."""
-    return sum((Decimal(row.record.cost) for row in rows if row.record and row.record.cost), Decimal(0))
+    return sum((task_cost(row.record) for row in rows if row.record), Decimal(0))
+
+
+def task_cost(task: Record) -> Decimal:
+    """USD that a task cost; 0 where the gateway has not said."""
+    return Decimal(task.cost or 0)

@@ -6,11 +6,13 @@ from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import partial
+from typing import TYPE_CHECKING
 
 from kirin_batch.bodies import RequestBuilder
 from kirin_batch.clock import SystemClock
 from kirin_batch.commands.canary import Canaries, in_flight_cost, pick_canaries
-from kirin_batch.commands.credentials import read_api_key
+from kirin_batch.commands.credentials import known_secrets, read_api_key
+from kirin_batch.commands.keeping import lacking_outputs, open_keeper
 from kirin_batch.commands.planning import plan_jobs, recorded_contents
 from kirin_batch.commands.preconditions import check_plan
 from kirin_batch.commands.rows import JobRow, make_row
@@ -20,12 +22,15 @@ from kirin_batch.gateway.answers import Gateway
 from kirin_batch.gateway.client import HttpGateway
 from kirin_batch.gateway.secret import Secret
 from kirin_batch.gateway.settings import GatewaySettings
+from kirin_batch.jobs import Job
 from kirin_batch.journal import Ledger
 from kirin_batch.manifest import save_manifest
 from kirin_batch.outputs.collector import Downloader, Lister, remove_leftovers
+from kirin_batch.outputs.postflight import Postflight
 from kirin_batch.outputs.relocation import take_along
+from kirin_batch.outputs.replaced import IsRecorded, bring_back
 from kirin_batch.plan import SENDING, WORK, Action, Plan, PlannedJob, PlanOptions
-from kirin_batch.records import Status
+from kirin_batch.records import Output, Status
 from kirin_batch.run_lock import hold_run_lock
 from kirin_batch.sandbox import Sandbox, SandboxSettings
 from kirin_batch.scheduler.learned import Latencies, load_latencies
@@ -35,6 +40,9 @@ from kirin_batch.scheduler.outcome import Outcome
 from kirin_batch.scheduler.pacing import PollPolicy
 from kirin_batch.scheduler.scheduler import Limits, Scheduler
 from kirin_batch.scheduler.surroundings import Rules
+
+if TYPE_CHECKING:
+    from kirin_batch.outputs.keeper import Keeper
 
 __all__ = ["RunOptions", "RunReport", "run_project"]
 
@@ -54,7 +62,8 @@ class RunOptions:
     """What the command line adds to kirin.yaml.
 
     `resend`: ids of jobs that may be sent under a new id; `concurrency`: slots in use at once, of all kinds together;
-    `canaries`: how many jobs of each model go first, None where all go at once.
+    `canaries`: how many jobs of each model go first, None where all go at once; `fetch_only`: nothing is done but to
+    bring results that are recorded.
     """
 
     selection: Selection = field(default_factory=Selection)
@@ -67,6 +76,7 @@ class RunOptions:
     download: bool = True
     concurrency: int | None = None
     canaries: int | None = None
+    fetch_only: bool = False
 
     def for_plan(self) -> PlanOptions:
         """What of it a plan depends on."""
@@ -83,7 +93,8 @@ class RunReport:
     """How a run ended: a row for each selected job. `spent`: USD that tasks of this run cost, as far as told.
 
     `stopped_by` is what ended the run for all jobs: the gateway refuses the account, or is not reached. `canaries` are
-    there where jobs had to wait for some that went first.
+    there where jobs had to wait for some that went first; `worked_on` are the jobs that were not left alone, `gone`
+    those whose results will not come any more. `kept` and `brought`: results that the store took, and gave.
     """
 
     rows: tuple[JobRow, ...]
@@ -91,6 +102,10 @@ class RunReport:
     was_interrupted: bool = False
     stopped_by: KirinError | None = None
     canaries: Canaries | None = None
+    worked_on: frozenset[str] = frozenset()
+    gone: frozenset[str] = frozenset()
+    kept: int = 0
+    brought: int = 0
 
     @property
     def exit_code(self) -> ExitCode:
@@ -128,9 +143,13 @@ async def run_project(
     workspace.require_known(options.selection)
     project = workspace.project
     project.make_state_folder()
-    with hold_run_lock(project.state), Ledger(project.lockfile, project.journal) as ledger:
+    with (
+        hold_run_lock(project.state),
+        Ledger(project.lockfile, project.journal) as ledger,
+        open_keeper(project, is_wanted=not options.sandbox, trusts_memory=not options.fetch_only) as keeper,
+    ):
         run = _Run(workspace, options, ledger, observer or Silent(), on_interrupt, confirm)
-        return await run.carry_out()
+        return await run.carry_out(keeper)
 
 
 class _Run:
@@ -150,29 +169,78 @@ class _Run:
         self._observer = observer
         self._on_interrupt = on_interrupt
         self._confirm = confirm
+        settings = self._project.settings
+        self._postflight = Postflight(
+            self._project.root, workspace.catalog, sidecar=settings.sidecar, secrets=known_secrets(settings.env)
+        )
         # A sandbox is faster than any gateway: what it takes teaches nothing.
-        self._latencies = Latencies() if options.sandbox else load_latencies(self._project.latencies)
+        self._latencies = (
+            Latencies(haste=_SANDBOX_SPEED) if options.sandbox else load_latencies(self._project.latencies)
+        )
+        self._keeper: Keeper | None = None
         self._outcomes: dict[str, Outcome] = {}
+        self._gone: set[str] = set()
         self._canaries: Canaries | None = None
         self._spent = Decimal(0)
         self._was_interrupted = False
 
-    async def carry_out(self) -> RunReport:
+    async def carry_out(self, keeper: "Keeper | None") -> RunReport:
+        self._keeper = keeper
         plan = self._make_plan()
         save_manifest(self._project.manifest, self._workspace.specs.jobs.values(), self._project.root)
         options, project = self._options, self._project
         check_plan(plan, locked=options.locked, resend=options.resend, sandbox=options.sandbox)
         remove_leftovers(project.root, self._workspace.specs.jobs.values())
-        await self._settle_records(plan)
-        if any(planned.moved_from or planned.taken_from for planned in plan.jobs):
+        if await self._settle_records(plan):
             plan = self._make_plan()  # of the records as they stand now
+        if await self._bring_kept(plan):
+            plan = self._make_plan()
+        self._annotate(plan)
         stopped_by = None
-        if any(planned.action in _AT_GATEWAY for planned in plan.jobs) or self._has_left_behind():
+        is_asking = any(planned.action in _AT_GATEWAY for planned in plan.jobs) or self._has_left_behind()
+        if is_asking and not self._was_interrupted:
             try:
                 await self._schedule(plan)
             except (GatewayRefusedError, GatewayUnreachableError) as error:
                 stopped_by = error
-        return RunReport(self._rows(plan), self._spent, self._was_interrupted, stopped_by, self._canaries)
+        await self._keep_results()
+        return RunReport(
+            self._rows(plan),
+            self._spent,
+            self._was_interrupted,
+            stopped_by,
+            self._canaries,
+            worked_on=frozenset(self._outcomes),
+            gone=frozenset(self._gone),
+            kept=keeper.kept if keeper else 0,
+            brought=keeper.brought if keeper else 0,
+        )
+
+    async def _bring_kept(self, plan: Plan) -> bool:
+        """Bring what the store has of the results that are to be fetched; whether that was anything."""
+        records = self._ledger.records
+        if self._keeper is None or not (lacking := lacking_outputs(plan, self._project.root, records)):
+            return False
+        outputs = [output for missing in lacking.values() for output in missing]
+        with self._stopping(self._keeper.stop):
+            return await self._keeper.bring(outputs, is_recorded=self._make_is_recorded()) > 0
+
+    async def _keep_results(self) -> None:
+        """Wait until the store has what this run brought, and what earlier ones did and could not keep."""
+        if self._keeper and not self._was_interrupted:
+            with self._stopping(self._keeper.stop):
+                await self._keeper.keep_all(self._ledger.records.values())
+        if self._keeper:
+            self._keeper.save_memory()
+
+    def _stopping(self, stop: Callable[[], None]) -> AbstractContextManager[None]:
+        """A context in which the user's interrupt calls `stop`, and is remembered."""
+
+        def interrupt() -> None:
+            self._was_interrupted = True
+            stop()
+
+        return self._on_interrupt(interrupt) if self._on_interrupt else nullcontext()
 
     def _rows(self, plan: Plan) -> tuple[JobRow, ...]:
         listed = (planned for planned in plan.jobs if planned.action is not Action.ORPHAN)
@@ -214,43 +282,59 @@ class _Run:
 
     async def _run_scheduler(self, gateway: Gateway, plan: Plan, *, reserved: Decimal = _NOTHING) -> None:
         """Carry out a plan within what is left to spend, `reserved` set aside."""
-        scheduler = self._make_scheduler(gateway, aside=self._spent + reserved)
-
-        def stop() -> None:
-            self._was_interrupted = True
-            scheduler.stop()
-
+        downloader = self._make_downloader(gateway)
+        scheduler = self._make_scheduler(gateway, downloader, aside=self._spent + reserved)
         try:
-            with self._on_interrupt(stop) if self._on_interrupt else nullcontext():
+            with self._stopping(scheduler.stop):
                 await scheduler.run(self._workspace.specs.jobs, plan)
         finally:
             self._outcomes.update(scheduler.outcomes)
             self._spent += scheduler.spent
+            self._gone |= downloader.gone
             if not self._options.sandbox:
                 self._latencies.save(self._project.latencies)
 
     def _has_left_behind(self) -> bool:
-        is_asked = self._options.selection.is_everything and not self._options.sandbox
+        options = self._options
+        is_asked = options.selection.is_everything and not options.sandbox and not options.fetch_only
         return is_asked and has_left_behind(self._ledger.records.values(), jobs=self._workspace.specs.jobs)
 
     def _make_plan(self) -> Plan:
-        return plan_jobs(self._workspace, self._options.selection, self._ledger.records, self._options.for_plan())
+        options = self._options
+        plan = plan_jobs(self._workspace, options.selection, self._ledger.records, options.for_plan())
+        if not options.fetch_only:
+            return plan
+        return Plan(tuple(planned for planned in plan.jobs if planned.action is Action.FETCH), plan.dearest)
 
-    async def _settle_records(self, plan: Plan) -> None:
-        """Record what the plan takes from elsewhere: of an earlier digest, or of another id, whose files come along."""
+    def _annotate(self, plan: Plan) -> None:
+        """Bring sidecars up to date of what is left alone: `sidecar:` may be new, and a job renamed."""
+        jobs, records = self._workspace.specs.jobs, self._ledger.records
+        done = (planned.job for planned in plan.jobs if planned.action is Action.NONE)
+        self._postflight.annotate((jobs[job], records[job]) for job in done)
+
+    async def _settle_records(self, plan: Plan) -> bool:
+        """Record what the plan takes from elsewhere: of an earlier digest, or of another id, whose files come along.
+
+        Whether there was anything.
+        """
+        has_changed = False
         for planned in _in_order_of_places(plan):
             record = planned.record
             if record is None or record is self._ledger.records.get(planned.job):
                 continue
+            has_changed = True
+            job = self._workspace.specs.jobs[planned.job]
             if planned.moved_from or planned.taken_from:
-                job = self._workspace.specs.jobs[planned.job]
                 is_gone = planned.moved_from is not None  # else what lies there may be newer
                 take = partial(take_along, self._project.root, job, record.outputs, edited=is_gone)
                 record = replace(record, outputs=await asyncio.to_thread(take))
+            else:
+                record = await asyncio.to_thread(bring_back, self._project.root, job, record)
             if planned.moved_from:
                 await self._ledger.move(record, moved_from=planned.moved_from)
             else:
                 await self._ledger.record(record)
+        return has_changed
 
     @asynccontextmanager
     async def _open_gateway(self) -> AsyncIterator[Gateway]:
@@ -268,26 +352,38 @@ class _Run:
             read_api_key(),
             timeout_seconds=settings.gateway_timeout,
             requests_per_second=settings.requests_per_second,
+            result_bytes=int(settings.result_max_mb * 1024**2),
         )
         async with HttpGateway(gateway_settings) as gateway:
             yield gateway
 
-    def _make_scheduler(self, gateway: Gateway, *, aside: Decimal) -> Scheduler:
-        settings, options, clock = self._project.settings, self._options, SystemClock()
+    def _make_is_recorded(self) -> IsRecorded:
         recorded = recorded_contents(self._ledger.records.values())  # as it is now: threads ask it, and records change
-        downloader = Downloader(
+        return lambda path, sha256: any(sha256 == known for _, known in recorded.get(path, ()))
+
+    def _make_downloader(self, gateway: Gateway) -> Downloader:
+        return Downloader(
             self._project.root,
             gateway,
-            clock,
-            downloads=settings.downloads,
-            is_recorded=lambda path, sha256: any(sha256 == known for _, known in recorded.get(path, ())),
+            SystemClock(),
+            downloads=self._project.settings.downloads,
+            is_recorded=self._make_is_recorded(),
+            recorded_before=self._recorded_before,
         )
+
+    def _recorded_before(self, job: Job) -> tuple[Output, ...]:
+        record = self._ledger.records.get(job.id)
+        is_same = record is not None and record.status is Status.COMPLETED and record.digest == job.digest
+        return record.outputs if record and is_same else ()
+
+    def _make_scheduler(self, gateway: Gateway, downloader: Downloader, *, aside: Decimal) -> Scheduler:
+        settings, options, clock = self._project.settings, self._options, SystemClock()
         max_cost = settings.max_cost if options.max_cost is None else options.max_cost
         left = None if max_cost is None else max(_NOTHING, max_cost - aside)
         haste = _SANDBOX_SPEED if options.sandbox else 1.0
         return Scheduler(
             gateway=gateway,
-            ledger=self._ledger,
+            ledger=self._keeper.recorder(self._ledger) if self._keeper else self._ledger,
             collector=downloader if options.download else Lister(),
             build_params=RequestBuilder(self._project.root, self._ledger.records, self._workspace.catalog).build,
             clock=clock,
@@ -298,10 +394,11 @@ class _Run:
                 retries=settings.retries,
                 namespace=settings.namespace,
                 sandbox=options.sandbox,
-                may_create=not options.locked,
+                may_create=not options.locked and not options.fetch_only,
             ),
             limits=Limits(slots=settings.slots, total=options.concurrency, max_cost=left, fail_fast=options.fail_fast),
             latencies=self._latencies,
+            inspect=self._postflight.inspect,
         )
 
 

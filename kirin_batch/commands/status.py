@@ -2,18 +2,21 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
 
 from kirin_batch.commands.planning import plan_jobs
 from kirin_batch.commands.rows import JobRow, make_row, record_row
 from kirin_batch.commands.workspace import Selection, Workspace
+from kirin_batch.disk import sha256_of_file
 from kirin_batch.errors import UsageError
 from kirin_batch.jobs import Job
 from kirin_batch.journal import load_records
 from kirin_batch.models.messages import closest_name
 from kirin_batch.plan import Action, PlanOptions
-from kirin_batch.records import Record
+from kirin_batch.records import Output, Record
 
-__all__ = ["Shown", "show_job", "status_rows"]
+__all__ = ["FileState", "Shown", "ShownTask", "show_job", "status_rows"]
 
 
 def status_rows(workspace: Workspace, selection: Selection) -> list[JobRow]:
@@ -32,12 +35,33 @@ def status_rows(workspace: Workspace, selection: Selection) -> list[JobRow]:
     ]
 
 
+class FileState(StrEnum):
+    """What became of a result's file: it is as it was recorded, holds something else, or is not there."""
+
+    PRESENT = "present"
+    CHANGED = "changed"
+    MISSING = "missing"
+
+
+@dataclass(frozen=True, slots=True)
+class ShownTask:
+    """One take or attempt of a job, and the state of each of its results' files.
+
+    `is_current`: what the spec asks for now is this.
+    """
+
+    record: Record
+    is_current: bool
+    files: tuple[FileState, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """All that is known of one job; `job` is None where no spec has it any more."""
+    """All that is known of one job, its tasks newest first; `job` is None where no spec has it any more."""
 
     row: JobRow
     job: Job | None
+    tasks: tuple[ShownTask, ...]
 
 
 def show_job(workspace: Workspace, name: str) -> Shown:
@@ -48,7 +72,26 @@ def show_job(workspace: Workspace, name: str) -> Shown:
     id_ = _find(name, jobs, records)
     rows = {row.job: row for row in status_rows(workspace, Selection())}
     # A record that a renamed job is about to take along has no row of its own.
-    return Shown(rows.get(id_) or record_row(records[id_]), jobs.get(id_))
+    row = rows.get(id_) or record_row(records[id_])
+    return Shown(row, jobs.get(id_), _tasks(project.root, row, row.record or records.get(id_)))
+
+
+def _tasks(root: Path, row: JobRow, record: Record | None) -> tuple[ShownTask, ...]:
+    """All takes and attempts; a record that the spec has moved on from is no row's, and was paid for all the same."""
+    tasks = (record, *reversed(record.earlier)) if record else ()
+    return tuple(
+        ShownTask(task, task is row.record, tuple(_state(root, output) for output in task.outputs)) for task in tasks
+    )
+
+
+def _state(root: Path, output: Output) -> FileState:
+    try:
+        if output.path is None or not (root / output.path).is_file():
+            return FileState.MISSING
+        is_same = sha256_of_file(root / output.path) == output.sha256
+    except OSError:
+        return FileState.MISSING
+    return FileState.PRESENT if is_same else FileState.CHANGED
 
 
 def _find(name: str, jobs: Mapping[str, Job], records: Mapping[str, Record]) -> str:

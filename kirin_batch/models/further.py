@@ -315,6 +315,9 @@ def _targets(schema: Schema, nodes: Mapping[Pattern, Node]) -> Iterator[_Target]
         for index, case in enumerate(cases):
             if "param" in case:
                 yield f"{place}/{index}", (case["param"],), "integer"
+    for name, asked in schema.get("x-asks", {}).items():
+        param, place = (asked, "") if isinstance(asked, str) else (asked["param"], "/param")
+        yield f"/x-asks/{name}{place}", (param,), ""
     for pattern, node in nodes.items():
         if node.placeholders:
             yield _property(pattern), node.placeholders, "list"
@@ -330,3 +333,8 @@ def _wrong_names(schema: Schema) -> Iterator[_Fault]:
         if isinstance(part, dict) and "default" in part and not gate_of(part, root=schema).is_valid(part["default"]):
             told = f"{shortened(part['default'])} is a default that {name} itself does not take: correct one of the two"
             yield f"/properties{json_pointer((name, 'default'))}", told
+    resolution = schema.get("x-asks", {}).get("resolution")
+    for name in resolution["pixels"] if resolution else ():
+        if not gate_of(properties[resolution["param"]], root=schema).is_valid(name):
+            place = json_pointer(("x-asks", "resolution", "pixels", name))
+            yield place, f"{name} is no value that {resolution['param']} takes"

@@ -7,6 +7,7 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from kirin_batch.models.asks import Asked, asked_of
 from kirin_batch.models.images import ImageRule
 from kirin_batch.models.paths import pattern_of, select
 from kirin_batch.models.rules import Request, Rule, rules_of
@@ -95,6 +96,10 @@ class Model(Shape):
     def result_count(self, params: Mapping[str, Any]) -> int:
         """How many results a task of valid params yields."""
         return _first_match(self._counts, params)
+
+    def asked(self, params: Mapping[str, Any]) -> Asked:
+        """What valid params ask of the results, as far as the schema names the parameters that say it."""
+        return asked_of(self.schema.get("x-asks", {}), params, self.defaults())
 
     def defaults(self) -> Mapping[str, Any]:
         """The documented defaults of the top-level parameters."""

@@ -8,7 +8,7 @@ import asyncio
 import os
 import secrets
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from kirin_batch.clock import Clock
@@ -50,12 +50,25 @@ class Lister:
 class Downloader:
     """Brings results below the project's root, so many at a time.
 
-    A file that `is_recorded` does not know is copied before a result takes its place.
+    A file that `is_recorded` does not know is copied before a result takes its place. `recorded_before` tells the
+    results of a job's task as an earlier run recorded them: what comes now must be the same. `gone` are the ids of jobs
+    whose results will not come any more.
     """
 
-    def __init__(self, root: Path, gateway: Gateway, clock: Clock, *, downloads: int, is_recorded: IsRecorded) -> None:
+    def __init__(
+        self,
+        root: Path,
+        gateway: Gateway,
+        clock: Clock,
+        *,
+        downloads: int,
+        is_recorded: IsRecorded,
+        recorded_before: Callable[[Job], Sequence[Output]] = lambda _job: (),
+    ) -> None:
+        self.gone: set[str] = set()
         self._root = root
         self._is_recorded = is_recorded
+        self._recorded_before = recorded_before
         self._gateway = gateway
         self._clock = clock
         self._turns = asyncio.Semaphore(downloads)
@@ -63,7 +76,8 @@ class Downloader:
 
     async def collect(self, job: Job, results: Sequence[Result]) -> tuple[Output, ...] | Missed:
         """All results as complete files in the gateway's order, or why not; KirinError where the disk refuses."""
-        delivery = _Delivery(self._root, job, results, self._is_recorded)
+        hashes = tuple(output.sha256 for output in self._recorded_before(job))
+        delivery = _Delivery(self._root, job, results, self._is_recorded, hashes)
         try:
             missed = await self._bring(job, results, delivery)
         except OSError as error:
@@ -71,6 +85,8 @@ class Downloader:
         finally:
             for sink in delivery.sinks:
                 sink.discard()
+        if missed and missed.is_gone:
+            self.gone.add(job.id)
         return missed or delivery.outputs
 
     async def _bring(self, job: Job, results: Sequence[Result], delivery: "_Delivery") -> Missed | None:
@@ -112,7 +128,15 @@ class Downloader:
 class _Delivery:
     """The results of one task on their way to their names: all of them or none."""
 
-    def __init__(self, root: Path, job: Job, results: Sequence[Result], is_recorded: IsRecorded) -> None:
+    def __init__(
+        self,
+        root: Path,
+        job: Job,
+        results: Sequence[Result],
+        is_recorded: IsRecorded,
+        hashes: Sequence[str | None],
+    ) -> None:
+        self._hashes = hashes
         self._root = root
         self._job = job
         self._results = results
@@ -128,6 +152,10 @@ class _Delivery:
         part = self.sinks[-1].finish(self._job, self._results[len(self._parts)])
         if isinstance(part, Missed):
             return part
+        index = len(self._parts)
+        expected = self._hashes[index] if index < len(self._hashes) else None
+        if expected not in {None, part.sha256}:
+            return Missed(f"result {index + 1} is served with another content than was recorded", is_gone=True)
         self._parts.append(part)
         if len(self._parts) == len(self._results):
             self.outputs = self._publish()

@@ -14,6 +14,7 @@ from kirin_batch.errors import KirinError
 from kirin_batch.fault_points import FaultPoint, reach
 from kirin_batch.jobs import Job
 from kirin_batch.naming import output_path
+from kirin_batch.outputs.sidecar import move_sidecar
 from kirin_batch.records import Output
 
 __all__ = ["take_along"]
@@ -51,6 +52,7 @@ def _take(root: Path, job: Job, index: int, output: Output, *, edited: bool) -> 
     make_folders(target.parent)
     source.replace(target)
     reach(FaultPoint.RESULT_MOVED)
+    move_sidecar(source, target, sha256=output.sha256)
     fsync_folder(target.parent)
     _leave(source)
     return replace(output, path=name)

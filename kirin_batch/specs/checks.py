@@ -13,7 +13,7 @@ from kirin_batch.models import Finding, ImageForm, ImageRule, check_image, class
 from kirin_batch.models.messages import shortened
 from kirin_batch.models.paths import named
 from kirin_batch.models.unknown_values import UnknownValues, kind_of
-from kirin_batch.naming import TemplateError, fill_output_template, output_path
+from kirin_batch.naming import TemplateError, fill_output_template, output_path, place_of
 from kirin_batch.pointers import Pointer, put_at, value_at
 from kirin_batch.project import Project
 from kirin_batch.specs.drafts import Draft
@@ -250,7 +250,7 @@ def claim_outputs(draft: Draft, stem: str, places: dict[str, str]) -> None:
         draft.complain("outputs", told, path=("outputs",))
         return
     for index in range(1, count + 1):
-        other = places.setdefault(output_path(stem, index=index, ext="").casefold(), draft.id)
+        other = places.setdefault(place_of(output_path(stem, index=index, ext="")), draft.id)
         if other != draft.id:
             told = f"the results of {other} go to {stem} too: tell them apart in outputs by {{spec}} and {{job}}"
             draft.complain("outputs", told, path=("outputs",))

@@ -96,7 +96,8 @@ class Checkout:
         assert tasks.total() == story.tasks
         current = load_lockfile(self.root / "kirin.lock").values()
         assert {record.status for record in current} == {Status.FAILED if story.code else Status.COMPLETED}
-        results = {str(output.path): output.sha256 for record in current for output in record.outputs}
+        finished = [task for record in current for task in (record, *record.earlier)]
+        results = {str(output.path): output.sha256 for task in finished for output in task.outputs}
         files = {path.relative_to(self.root).as_posix() for path in self.root.glob("outputs/**/*") if path.is_file()}
         assert files == set(results)
         assert all(sha256_of_file(self.root / path) == sha256 for path, sha256 in results.items())

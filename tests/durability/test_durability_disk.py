@@ -48,7 +48,8 @@ def finish(studio: Studio, *, tasks: int = 1) -> None:
     ran = studio.run("run", "-q")
     assert (ran.code, len(studio.books.tasks), studio.books.duplicates) == (0, tasks, 0), ran.err
     recorded = [record for record in studio.records.values() if not record.job.startswith("gone:")]
-    results = {output.path: output.sha256 for record in recorded for output in record.outputs}
+    ended = [task for record in recorded for task in (record, *record.earlier)]
+    results = {output.path: output.sha256 for task in ended for output in task.outputs}
     assert results == {path: sha256_of_file(studio.root / path) for path in studio.outputs()}
     assert [path for path in studio.files() if path.endswith(PART_SUFFIX)] == []
 

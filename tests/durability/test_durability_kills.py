@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import pytest
 from hostile import Hostile
 from killable import KILLED, Call, Ended, call, start
-from studio import Studio, open_studio, plain_picture
+from studio import Studio, open_studio, served_picture
 
 from kirin_batch.disk import PART_SUFFIX, sha256_of_file
 from kirin_batch.journal import load_records
@@ -134,7 +134,7 @@ def check_results(campaign: Campaign) -> None:
     root = campaign.root
     recorded = {}
     for output in (output for record in campaign.records().values() for output in record.outputs):
-        served = hashlib.sha256(plain_picture(urlsplit(output.url).path.removesuffix(".jpg"))).hexdigest()
+        served = hashlib.sha256(served_picture(urlsplit(output.url).path)).hexdigest()
         assert output.path is not None
         assert output.sha256 == sha256_of_file(root / output.path) == served
         recorded[output.path] = output.url

@@ -191,6 +191,19 @@ def test_every_keyword_of_json_schema_may_stand_and_names_and_values_are_no_keyw
             "at /x-total/0: leads to /text, which is no list: name a parameter of type array",
         ),
         ({**SOUND, "x-same-form": [["/images/*", "/count"]]}, "at /x-same-form/0: leads to /count, whose type is not"),
+        ({**SOUND, "x-asks": {"ratio": "shape"}}, "at /x-asks/ratio: leads to /shape, which properties do not have"),
+        (
+            {**SOUND, "x-asks": {"length": "text"}},
+            "there is no keyword length here: known are duration, ratio, resolution",
+        ),
+        (
+            {**SOUND, "x-asks": {"resolution": {"param": "size", "side": "long", "pixels": {"1k": 1024}}}},
+            "at /x-asks/resolution/param: leads to /size, which properties do not have",
+        ),
+        (
+            {**SOUND, "x-asks": {"resolution": {"param": "count", "side": "long", "pixels": {"1k": 1024}}}},
+            "at /x-asks/resolution/pixels/1k: 1k is no value that count takes",
+        ),
         (
             {**SOUND, "x-warnings": [{"when": {}, "parameter": "/gone", "message": "m"}]},
             "at /x-warnings/0: leads to /gone, which properties do not have",

@@ -121,7 +121,7 @@ def test_the_defaults_of_the_settings_are_settings() -> None:
         ({"prices": {"kirin_v2_image": None}}, "type"),
         ({"limits": {"image": 0}}, "minimum"),
         ({"gateway": {"base_url": "cloud.vtrix.ai"}}, "pattern"),
-        ({"store": "s3://bucket"}, "type"),
+        ({"store": "bucket"}, "pattern"),
         ({"env": ["KIRIN_API_KEY"]}, "not"),
         ({"env": ["A B"]}, "pattern"),
         ({"specs": "specs"}, "type"),

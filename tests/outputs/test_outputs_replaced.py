@@ -14,7 +14,8 @@ from kirin_batch.disk import PART_SUFFIX, sha256_of_file
 from kirin_batch.gateway.answers import Result
 from kirin_batch.gateway.client import HttpGateway
 from kirin_batch.outputs.collector import Downloader
-from kirin_batch.outputs.replaced import keep_copy
+from kirin_batch.outputs.replaced import bring_back, earlier_place, keep_copy
+from kirin_batch.records import Output, Record, Status
 
 NAME = "outputs/poster/1.png"
 NEW = plain_picture("a new result")
@@ -52,7 +53,7 @@ def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
         yield studio
 
 
-def test_a_run_keeps_what_was_edited_and_covers_what_it_recorded(studio: Studio) -> None:
+def test_a_run_keeps_what_was_edited_and_what_it_recorded(studio: Studio) -> None:
     studio.prompts(one="a fox", two="a cat")
     assert studio.run("run").code == 0
     edited, left = studio.result("film:one"), studio.result("film:two")
@@ -64,6 +65,8 @@ def test_a_run_keeps_what_was_edited_and_covers_what_it_recorded(studio: Studio)
     assert kept == {f".kirin/replaced/{edited.relative_to(studio.root).as_posix()}": b"retouched"}
     assert edited.read_bytes() != b"retouched"
     assert left.read_bytes() != left_before
+    [earlier] = studio.records["film:two"].earlier[0].outputs
+    assert (studio.root / str(earlier.path)).read_bytes() == left_before
 
 
 def test_an_edited_result_is_kept_aside_and_told_of_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -76,10 +79,10 @@ def test_an_edited_result_is_kept_aside_and_told_of_once(tmp_path: Path, caplog:
     assert KEPT in told.getMessage()
 
 
-def test_a_recorded_result_of_an_earlier_take_is_covered(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    earlier = save(tmp_path, b"an earlier take")
-    bring(tmp_path, (NAME, sha256_of_file(earlier)))
-    assert files(tmp_path) == {NAME: NEW}
+def test_a_recorded_result_of_an_earlier_take_stays_beside_it(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    sha256 = sha256_of_file(save(tmp_path, b"an earlier take"))
+    bring(tmp_path, (NAME, sha256))
+    assert files(tmp_path) == {NAME: NEW, f"outputs/poster/earlier/1~{sha256[:8]}.png": b"an earlier take"}
     assert not [record for record in caplog.records if record.name == "kirin_batch.outputs"]
 
 
@@ -121,3 +124,29 @@ def test_a_file_outside_the_project_is_kept_inside(tmp_path: Path, name: str) ->
     assert copy is not None
     assert copy.is_relative_to(root / ".kirin" / "replaced")
     assert copy.read_bytes() == b"retouched"
+
+
+def record(path: str, file: Path, *earlier: Record) -> Record:
+    output = Output(url="u", type="image", path=path, sha256=sha256_of_file(file))
+    return Record(
+        job="film:poster",
+        model="kirin_v2_image",
+        status=Status.COMPLETED,
+        digest="0" * 64,
+        external_task_id=f"kb-{path}",
+        created_at="2026-01-31T12:00:00Z",
+        outputs=(output,),
+        earlier=earlier,
+    )
+
+
+def test_a_take_that_a_run_which_died_has_brought_back_is_found_where_it_is(tmp_path: Path) -> None:
+    job = job_named("film:poster", output_stem="outputs/poster/{index}{ext}")
+    second = record(NAME, save(tmp_path, b"second"))
+    kept = earlier_place(NAME, sha256_of_file(save(tmp_path, b"first", "aside")))
+    asked = record(kept, (tmp_path / "aside").rename(save(tmp_path, b"", kept)), second)
+    brought = bring_back(tmp_path, job, asked)
+    assert bring_back(tmp_path, job, asked) == brought
+    beside = str(brought.earlier[0].outputs[0].path)
+    assert brought.outputs[0].path == NAME
+    assert files(tmp_path) == {NAME: b"first", beside: b"second"}

@@ -8,7 +8,7 @@ from job_samples import picture, record_of
 
 from kirin_batch.errors import KirinError
 from kirin_batch.lockfile import load_lockfile, read_record, render_lockfile, save_lockfile
-from kirin_batch.records import Output, Record, Status, TaskError
+from kirin_batch.records import Mismatch, Output, Record, Status, TaskError
 
 HEADER = b'{"kirin_lock":1}\n'
 RECORD = Record(
@@ -55,6 +55,23 @@ def test_what_is_saved_is_loaded_again(tmp_path: Path) -> None:
     save_lockfile(lockfile, records)
     assert load_lockfile(lockfile) == records
     assert list(tmp_path.iterdir()) == [lockfile]
+
+
+def test_warnings_stand_before_the_mark_of_a_sandbox_and_only_where_there_are_some(tmp_path: Path) -> None:
+    warned = replace(RECORD, warnings=(Mismatch("ratio", "16:9", "1:1", (1, 2)), Mismatch("count", "3", "2")))
+    line = render_lockfile([replace(warned, sandbox=True)]).splitlines()[1]
+    ratio = b'{"what":"ratio","asked":"16:9","got":"1:1","outputs":[1,2]}'
+    count = b'{"what":"count","asked":"3","got":"2","outputs":[]}'
+    told = b'"warnings":[' + ratio + b"," + count + b"]"
+    assert line.endswith(b'"finished_at":"2026-01-31T12:01:00Z",' + told + b',"sandbox":true}')
+    save_lockfile(tmp_path / "kirin.lock", {RECORD.job: replace(RECORD, earlier=(warned,))})
+    assert load_lockfile(tmp_path / "kirin.lock")[RECORD.job].earlier == (warned,)
+    assert b"warnings" not in render_lockfile([RECORD])
+
+
+def test_a_warning_tells_both_values_and_the_results() -> None:
+    assert str(Mismatch("ratio", "16:9", "1:1", (1,))) == "ratio: asked 16:9, got 1:1 (result 1)"
+    assert str(Mismatch("count", "3", "2")) == "count: asked 3, got 2"
 
 
 def test_a_link_to_the_lockfile_stays_a_link(tmp_path: Path) -> None:
