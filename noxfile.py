@@ -1,5 +1,7 @@
-"""What `make test` and CI check. The sessions share the environment that the Makefile made: none installs anything."""
+"""What `make test` and CI check. The sessions share the environment that the Makefile made: none adds to it."""
 
+import os
+import shutil
 import sys
 
 import nox
@@ -25,7 +27,7 @@ def types(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     # The floor of the coverage stands in pyproject.toml.
-    run(session, *PYTEST, "-m", "not wheel and not soak", "--cov", *PARALLEL, *session.posargs)
+    run(session, *PYTEST, "-m", "not wheel and not soak and not browser", "--cov", *PARALLEL, *session.posargs)
 
 
 @nox.session
@@ -36,6 +38,24 @@ def soak(session: nox.Session) -> None:
 @nox.session
 def wheel(session: nox.Session) -> None:
     run(session, *PYTEST, "-m", "wheel")
+
+
+@nox.session
+def browser(session: nox.Session) -> None:
+    install_chromium(session)
+    run(session, *PYTEST, "-m", "browser")
+
+
+def install_chromium(session: nox.Session) -> None:
+    """Install Debian's Chromium where there is none and it may be: as root, or in CI. Elsewhere its tests skip."""
+    has_one = any(map(shutil.which, ("chromium", "chromium-browser", "google-chrome")))
+    is_root = hasattr(os, "geteuid") and os.geteuid() == 0
+    if has_one or not shutil.which("apt-get") or not (is_root or os.environ.get("CI")):
+        return
+    apt = (*(() if is_root else ("sudo", "-n")), "apt-get", "--quiet", "--option", "Acquire::Retries=3")
+    packages = ("chromium", "fonts-dejavu-core")
+    session.run(*apt, "update", external=True)
+    session.run(*apt, "install", "--yes", "--no-install-recommends", *packages, external=True)
 
 
 def run(session: nox.Session, module: str, *arguments: str) -> None:

@@ -54,7 +54,8 @@ def project(tmp_path: Path) -> Path:
 
 def test_the_wheel_holds_the_package_the_schemas_and_nothing_else(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
-    assert {"kirin_batch/py.typed", "kirin_batch/__main__.py", "kirin_batch/schemas/spec.schema.json"} <= set(names)
+    inside = {"kirin_batch/py.typed", "kirin_batch/__main__.py", "kirin_batch/schemas/spec.schema.json"}
+    assert inside | {"kirin_batch/report/page/gallery.html.j2"} <= set(names)
     assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == {"kirin_batch"}
     schemas = {path.name for path in (CHECKOUT / "schemas" / "models").glob("*.json")}
     assert {Path(name).name for name in names if name.startswith("kirin_batch/schemas/models/")} == schemas

@@ -24,6 +24,7 @@ _COMMANDS: Mapping[str, str] = {
     "verify": "Compare every recorded result with its SHA-256.",
     "whence": "Tell which job a file comes from.",
     "prune": "Forget jobs that no spec has any more.",
+    "report": "Write a gallery of prompts, results and costs.",
     "schema": "Print a schema, or list the models.",
     "sandbox": "Serve a gateway on loopback that bills nothing.",
     "lock": "Merge lockfiles: the git merge driver.",

@@ -1,0 +1,183 @@
+"""`report`: the gallery of what is recorded. Reads, beside a run too, and writes only the gallery and its previews."""
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from kirin_batch import __version__
+from kirin_batch.clock import SystemClock
+from kirin_batch.commands.rows import JobRow
+from kirin_batch.commands.status import status_rows
+from kirin_batch.commands.workspace import Selection, Workspace
+from kirin_batch.errors import KirinError
+from kirin_batch.journal import load_records
+from kirin_batch.project import Project
+from kirin_batch.records import Record
+from kirin_batch.report.asked import Asked, load_asked
+from kirin_batch.report.content import Entry, Files, describe, paths_of
+from kirin_batch.report.folder import INDEX, lay_out, pack, require_free
+from kirin_batch.report.page import render_page
+from kirin_batch.report.previews import Look, Previews
+
+__all__ = ["Report", "ReportOptions", "write_report"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportOptions:
+    """Where the gallery goes: `out` (default `.kirin/report`), and `zip` where it is to be packed as well.
+
+    `copies`: results go along in the folder; None: they do where `out` is named, which is a folder to take elsewhere.
+    """
+
+    out: Path | None = None
+    zip: Path | None = None
+    copies: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What was written: the page, and what is in it. `missing` results are not on disk; `size` is in bytes."""
+
+    page: Path
+    zip: Path | None
+    jobs: int
+    results: int
+    missing: int
+    without_preview: int
+    previews_made: int
+    previews_reused: int
+    size: int
+
+    def as_json(self) -> dict[str, Any]:
+        """The form of `--format json`."""
+        return {
+            "report": str(self.page),
+            "zip": str(self.zip) if self.zip else None,
+            "jobs": self.jobs,
+            "results": self.results,
+            "missing": self.missing,
+            "without_preview": self.without_preview,
+            "previews": {"made": self.previews_made, "reused": self.previews_reused},
+            "bytes": self.size,
+        }
+
+
+def write_report(workspace: Workspace, selection: Selection, options: ReportOptions) -> Report:
+    """Write the gallery of the selected jobs. Raises KirinError where nothing is recorded or a place is no good."""
+    project = workspace.project
+    folder = Path(os.path.abspath(options.out)) if options.out else project.state / "report"  # noqa: PTH100 - links stay
+    require_free(folder)
+    entries = list(_entries(workspace, selection))
+    if not any(entry.tasks for entry in entries):
+        raise KirinError(
+            "nothing is recorded that the gallery could show: `kirin-batch run` generates what the specs ask for,"
+            " `kirin-batch run --sandbox` does so at no cost"
+        )
+    project.make_state_folder()
+    previews = Previews(project.state / "thumbnails")
+    try:
+        looks = previews.look_at(_allowed(project, paths_of(entries)))
+    except OSError as error:
+        raise KirinError(f"{error.filename} cannot be written: {error.strerror}") from error
+    gallery = _Gallery(project, entries, looks, previews)
+    copies = options.out is not None if options.copies is None else options.copies
+    page = gallery.page(_packed if copies else _linked(folder))
+    lay_out(folder, page, gallery.files(with_results=copies))
+    if options.zip:
+        pack(options.zip, gallery.page(_packed), gallery.files(with_results=True))
+    return gallery.report(folder / INDEX, options.zip, len(page))
+
+
+def _entries(workspace: Workspace, selection: Selection) -> Iterator[Entry]:
+    project = workspace.project
+    rows = status_rows(workspace, selection)
+    records = load_records(project.lockfile, project.journal)
+    manifest = load_asked(project.manifest)
+    for row in rows:
+        yield Entry(
+            job=row.job,
+            model=row.model,
+            status=row.status,
+            error=row.error,
+            record=row.record,
+            earlier=_earlier(row, records),
+            asked=_asked(workspace, row, manifest),
+            is_orphan=row.is_orphan,
+        )
+
+
+def _earlier(row: JobRow, records: Mapping[str, Record]) -> tuple[Record, ...]:
+    if row.record:
+        return row.record.earlier
+    passed = records.get(row.job)  # of a request that the spec has moved on from
+    return (*passed.earlier, passed) if passed else ()
+
+
+def _asked(workspace: Workspace, row: JobRow, manifest: Mapping[str, Asked]) -> Asked | None:
+    if (job := workspace.specs.jobs.get(row.job)) and job.digest == row.digest:
+        return Asked.of(job, workspace.project.root)
+    asked = manifest.get(row.job)
+    return asked if asked and asked.digest == row.digest else None
+
+
+def _allowed(project: Project, paths: Iterable[str]) -> Iterator[Path]:
+    """The files at these paths that the project may read: a lockfile is written by others too."""
+    return (project.root / path for path in dict.fromkeys(paths) if project.is_inside(project.root / path))
+
+
+def _packed(path: Path, look: Look) -> str:
+    return f"results/{look.sha256}{path.suffix.lower()}"
+
+
+def _linked(folder: Path) -> Callable[[Path, Look], str]:
+    def address(path: Path, look: Look) -> str:  # noqa: ARG001 - as every Address
+        return quote(os.path.relpath(path, folder).replace(os.sep, "/"))
+
+    return address
+
+
+@dataclass(frozen=True, slots=True)
+class _Gallery:
+    """All that a page is made of."""
+
+    project: Project
+    entries: list[Entry]
+    looks: Mapping[Path, Look]
+    previews: Previews
+
+    def page(self, address: Callable[[Path, Look], str]) -> bytes:
+        """The page that finds results at these addresses."""
+        files = Files.of(self.project.root, self.looks, address, self.entries)
+        title = self.project.root.name or "kirin-batch"
+        return render_page(describe(self.entries, files, title=title, version=__version__, now=SystemClock().now()))
+
+    def files(self, *, with_results: bool) -> dict[str, Path]:
+        """The sources of all that lies beside the page, by name."""
+        shown = {path: look for path, look in self.looks.items() if look.thumbnail}
+        found = {f"thumbnails/{look.sha256}.webp": self.previews.thumbnail(look.sha256) for look in shown.values()}
+        if with_results:
+            results = {self.project.root / output.path for output in self._outputs() if output.path}
+            found |= {_packed(path, look): path for path, look in self.looks.items() if look.media and path in results}
+        return found
+
+    def report(self, page: Path, packed: Path | None, size: int) -> Report:
+        """What is told of it."""
+        places = [self.project.root / output.path if output.path else None for output in self._outputs()]
+        looks = [self.looks.get(place) if place else None for place in places]
+        return Report(
+            page=page,
+            zip=packed,
+            jobs=len(self.entries),
+            results=len(looks),
+            missing=looks.count(None),
+            without_preview=sum(look is not None and not look.thumbnail for look in looks),
+            previews_made=self.previews.made,
+            previews_reused=self.previews.reused,
+            size=size,
+        )
+
+    def _outputs(self) -> Iterator[Any]:
+        return (output for entry in self.entries for output in (entry.record.outputs if entry.record else ()))
