@@ -60,7 +60,9 @@ class HttpGateway:
         self._pace = Pace(settings.requests_per_second, clock=self._clock)
         # Before the connector's own limit: waiting for that would count as time in which the gateway did not answer.
         self._connections = asyncio.Semaphore(settings.connections)
-        self._timeout_seconds = settings.timeout_seconds
+        seconds = settings.timeout_seconds
+        # Connecting has less time, so that a host which is down is told from one which does not answer.
+        self._timeout = aiohttp.ClientTimeout(total=seconds, connect=min(_CONNECT_SECONDS, seconds / 2))
         self._proxy = proxy_for(self._base_url)
         self._session = _session(settings)
         self._downloads = Downloads(
@@ -159,10 +161,10 @@ class HttpGateway:
 
     def _timeout_for(self, body: bytes | StreamedBody | None) -> aiohttp.ClientTimeout:
         """An upload has time beside that for the answer: `gateway.timeout` is of a gateway that says nothing."""
-        seconds = self._timeout_seconds
-        # Connecting has less time, so that a host which is down is told from one which does not answer.
-        connect = min(_CONNECT_SECONDS, seconds / 2)
-        return aiohttp.ClientTimeout(total=seconds + _size(body) / _SLOWEST_BYTES_PER_SECOND, connect=connect)
+        if not isinstance(body, StreamedBody):
+            return self._timeout
+        total = (self._timeout.total or 0.0) + body.size_bytes / _SLOWEST_BYTES_PER_SECOND
+        return aiohttp.ClientTimeout(total=total, connect=self._timeout.connect)
 
     def _headers(self, body: bytes | StreamedBody | None) -> dict[str, str]:
         """The headers of one request. As headers of the session they would reach proxies too, and with them the key."""
