@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Mapping
 from functools import lru_cache
 
-__all__ = ["TemplateError", "fill_output_template", "output_path", "place_of"]
+__all__ = ["TemplateError", "fill_output_template", "is_foreign", "output_path", "place_of"]
 
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _KNOWN = ("spec", "job", "model", "digest", "take", "index", "ext")
@@ -16,6 +16,9 @@ _FILLED_NOW = re.compile(r"\{(spec|job|model|digest|take)\}")
 _UNSAFE = re.compile(r'[<>:"|?*\\{}\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]')
 _RESERVED = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])", re.IGNORECASE)  # devices to Windows
 _LONGEST_NAME = 180  # bytes; the usual limit is 255, and the index, the ending and a mark of unfinished files are added
+_LONGEST_PATH = 3000  # bytes; the usual limit is 4096, and the root stands before it
+# A root or a drive, a way up, and what is no name: with NUL in it, or longer than the usual systems take.
+_FOREIGN = re.compile(rb"^[/\\]|^[A-Za-z]:|(^|[/\\])\.\.([/\\]|$)|\x00|[^/]{256}")
 
 
 class TemplateError(ValueError):
@@ -98,6 +101,12 @@ def _shortened(part: str) -> str:
 def output_path(filled: str, *, index: int, ext: str) -> str:
     """The path of result `index` (from 1), `ext` with its dot."""
     return filled.replace("{index}", str(index)).replace("{ext}", ext)
+
+
+def is_foreign(path: str) -> bool:
+    """Whether a recorded path is none of a project's: it leads outside on some system, or is no name to any."""
+    data = path.encode()
+    return len(data) > _LONGEST_PATH or _FOREIGN.search(data) is not None
 
 
 def place_of(path: str) -> str:

@@ -111,7 +111,10 @@ class Project:
 
     def is_inside(self, path: Path) -> bool:
         """Whether a path may be read or written: below the root, links followed, unless `allow_outside` is set."""
-        return self.settings.allow_outside or path.resolve().is_relative_to(self.root)
+        try:
+            return self.settings.allow_outside or path.resolve().is_relative_to(self.root)
+        except (OSError, RuntimeError, ValueError):  # links in a circle; no name, with NUL in it
+            return False
 
 
 def load_project(folder: Path, *, is_root: bool = False, environ: Mapping[str, str] | None = None) -> Project:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kirin_batch.naming import TemplateError, fill_output_template, output_path, place_of
+from kirin_batch.naming import TemplateError, fill_output_template, is_foreign, output_path, place_of
 
 VALUES = {
     "spec": "examples/launch",
@@ -109,3 +109,16 @@ def test_no_value_leads_out_of_the_folder_or_makes_a_name_too_long(values: dict[
     assert parts[0] == "out"
     assert all(part.strip(". ") != "" and len(part.encode()) <= 255 for part in parts)
     assert re.search(r'[<>:"|?*\\{}\x00-\x1f\x7f]', path) is None
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["../1.png", "a/../../1.png", "/etc/1.png", "C:/1.png", "\\\\host\\1.png", "a\\..\\1.png", "a/\0.png", "é" * 128],
+)
+def test_a_path_outside_or_that_is_no_name_is_foreign(path: str) -> None:
+    assert is_foreign(path)
+
+
+@pytest.mark.parametrize("path", ["outputs/a/1.png", "outputs/..a/b../...png", "é" * 127, "ab:c/1.png"])
+def test_a_path_below_the_root_is_not_foreign(path: str) -> None:
+    assert not is_foreign(path)

@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from kirin_batch.bodies import RequestBuilder
 from kirin_batch.commands.canary import pick_canaries
-from kirin_batch.commands.planning import plan_jobs
+from kirin_batch.commands.planning import plan_jobs, require_own_places
 from kirin_batch.commands.preconditions import check_plan
 from kirin_batch.commands.run import RunOptions
 from kirin_batch.commands.workspace import Workspace
@@ -71,6 +71,7 @@ async def dry_run(workspace: Workspace, options: RunOptions) -> DryRun:
     workspace.require_valid()
     project = workspace.project
     records = load_records(project.lockfile, project.journal)
+    require_own_places(project, records.values())
     plan = plan_jobs(workspace, options.selection, records, options.for_plan())
     check_plan(plan, locked=options.locked, resend=options.resend, sandbox=options.sandbox)
     if options.canaries is not None:

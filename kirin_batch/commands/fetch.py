@@ -75,11 +75,11 @@ async def fetch_project(
     workspace.require_valid()
     workspace.require_known(selection)
     plan, records = _plan(workspace, selection)
-    missing = lacking_outputs(plan, workspace.project.root, records)
+    missing = lacking_outputs(plan, workspace.project, records)
     options = RunOptions(selection=selection, fetch_only=True)
     run = await run_project(workspace, options, observer=observer, on_interrupt=on_interrupt)
     later, records = _plan(workspace, selection)
-    left = lacking_outputs(later, workspace.project.root, records)
+    left = lacking_outputs(later, workspace.project, records)
     rows = {planned.job: make_row(planned, records) for planned in later.jobs if planned.action is not Action.ORPHAN}
     rows |= {row.job: row for row in run.rows}
     jobs = (

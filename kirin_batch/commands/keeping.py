@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kirin_batch.clock import Clock, SystemClock
@@ -39,9 +38,9 @@ def open_keeper(project: Project, *, is_wanted: bool = True, trusts_memory: bool
         yield keeper
 
 
-def lacking_outputs(plan: Plan, root: Path, records: Mapping[str, Record]) -> dict[str, list[Output]]:
+def lacking_outputs(plan: Plan, project: Project, records: Mapping[str, Record]) -> dict[str, list[Output]]:
     """The recorded results that the plan would fetch, by job."""
-    is_present = presence(root, records.values())
+    is_present = presence(project, records.values())
     fetched = {
         planned.job: planned.record for planned in plan.jobs if planned.record and planned.action is Action.FETCH
     }
@@ -74,7 +73,7 @@ def find_only_urls(project: Project, rows: Iterable[JobRow], *, clock: Clock | N
 
     A store is asked about results of which this clone does not know that it has them.
     """
-    is_present = presence(project.root, load_records(project.lockfile, project.journal).values())
+    is_present = presence(project, load_records(project.lockfile, project.journal).values())
     real = [row.record for row in rows if row.record and not row.is_orphan and not row.record.sandbox]
     completed = {record.job: record for record in real if record.status is Status.COMPLETED}
     absent = {

@@ -5,7 +5,8 @@ records: a prune that dies is gone on with by the next, and no file is left that
 """
 
 import asyncio
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
@@ -17,7 +18,7 @@ from kirin_batch.commands.workspace import Selection, Workspace
 from kirin_batch.disk import fsync_folder, sha256_of_file
 from kirin_batch.errors import KirinError
 from kirin_batch.journal import Ledger, load_records
-from kirin_batch.naming import place_of
+from kirin_batch.naming import is_foreign, place_of
 from kirin_batch.outputs.sidecar import is_sidecar_of, sidecar_path
 from kirin_batch.plan import Action, Plan, PlanOptions
 from kirin_batch.project import Project
@@ -128,7 +129,7 @@ def _decide(workspace: Workspace, records: Mapping[str, Record], options: PruneO
     kept = {job: reason for job in sorted(gone) if (reason := _why_kept(workspace, plan, records[job], options))}
     doomed = [records[job] for job in sorted(gone - kept.keys())]
     stay = [record for job, record in records.items() if job not in gone or job in kept]
-    found = list(_find_files(workspace.project, doomed, _claims(stay)))
+    found = list(_find_files(workspace.project, doomed, _claims(workspace, stay)))
     files = [file for file in found if isinstance(file, Doomed)]
     notes = [Kept(job, reason) for job, reason in kept.items()]
     if not options.outputs:
@@ -160,24 +161,39 @@ def _unread_spec(workspace: Workspace, spec: str) -> str | None:
     return next((name for name in unread if (workspace.project.root / name).is_file()), None)
 
 
-def _claims(records: Iterable[Record]) -> frozenset[str]:
-    """The places of all results of jobs that stay."""
+def _claims(workspace: Workspace, records: Iterable[Record]) -> Mapping[str, str]:
+    """The places of all files that jobs need which stay, with why: results, and what specs name as input."""
+    root = workspace.project.root
+    inputs = {
+        _place(file.path): f"{job.id} is made from it"
+        for job in workspace.specs.jobs.values()
+        for file in job.files.values()
+    }
     tasks = (task for record in records for task in tasks_of(record))
-    return frozenset(place_of(output.path) for task in tasks for output in task.outputs if output.path)
+    return inputs | {_place(root / output.path): "" for task in tasks for output in task.outputs if output.path}
 
 
-def _find_files(project: Project, records: Iterable[Record], claimed: Container[str]) -> Iterator[Doomed | Kept]:
+def _place(file: Path) -> str:
+    """What is equal for all names of a file, through links too."""
+    return place_of(os.path.realpath(file))
+
+
+def _find_files(project: Project, records: Iterable[Record], claims: Mapping[str, str]) -> Iterator[Doomed | Kept]:
     """The recorded files of jobs that go, each once, and those that stay with why."""
     contents: dict[str, list[Output]] = {}
     for record in records:
         for output in (output for task in tasks_of(record) for output in task.outputs):
-            if output.path and place_of(output.path) not in claimed:
+            if output.path:
                 contents.setdefault(output.path, []).append(output)
     for path, outputs in contents.items():
         file = project.root / path
-        if not file.is_file():
+        if is_foreign(path) and not project.settings.allow_outside:
+            yield Kept(path, "it is outside the project")
+        elif not file.is_file():
             continue
-        if not project.is_inside(file):
+        elif (reason := claims.get(_place(file))) is not None:
+            yield from [Kept(path, reason)] if reason else []
+        elif not project.is_inside(file):
             yield Kept(path, "it is outside the project")
         elif sha256 := _recorded_content(file, outputs):
             yield Doomed(path, sha256, file.stat().st_size)

@@ -1,7 +1,7 @@
 """`report`: the gallery of what is recorded. Reads, beside a run too, and writes only the gallery and its previews."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,14 +9,13 @@ from urllib.parse import quote
 
 from kirin_batch import __version__
 from kirin_batch.clock import SystemClock
-from kirin_batch.commands.rows import JobRow
+from kirin_batch.commands.entries import allowed_paths, make_entry
 from kirin_batch.commands.status import status_rows
 from kirin_batch.commands.workspace import Selection, Workspace
 from kirin_batch.errors import KirinError
 from kirin_batch.journal import load_records
 from kirin_batch.project import Project
-from kirin_batch.records import Record
-from kirin_batch.report.asked import Asked, load_asked
+from kirin_batch.report.asked import load_asked
 from kirin_batch.report.content import Entry, Files, describe, paths_of
 from kirin_batch.report.folder import INDEX, lay_out, pack, require_free
 from kirin_batch.report.page import render_page
@@ -79,7 +78,7 @@ def write_report(workspace: Workspace, selection: Selection, options: ReportOpti
     project.make_state_folder()
     previews = Previews(project.state / "thumbnails")
     try:
-        looks = previews.look_at(_allowed(project, paths_of(entries)))
+        looks = previews.look_at(allowed_paths(project, paths_of(entries)))
     except OSError as error:
         raise KirinError(f"{error.filename} cannot be written: {error.strerror}") from error
     gallery = _Gallery(project, entries, looks, previews)
@@ -93,39 +92,10 @@ def write_report(workspace: Workspace, selection: Selection, options: ReportOpti
 
 def _entries(workspace: Workspace, selection: Selection) -> Iterator[Entry]:
     project = workspace.project
-    rows = status_rows(workspace, selection)
     records = load_records(project.lockfile, project.journal)
     manifest = load_asked(project.manifest)
-    for row in rows:
-        yield Entry(
-            job=row.job,
-            model=row.model,
-            status=row.status,
-            error=row.error,
-            record=row.record,
-            earlier=_earlier(row, records),
-            asked=_asked(workspace, row, manifest),
-            is_orphan=row.is_orphan,
-        )
-
-
-def _earlier(row: JobRow, records: Mapping[str, Record]) -> tuple[Record, ...]:
-    if row.record:
-        return row.record.earlier
-    passed = records.get(row.job)  # of a request that the spec has moved on from
-    return (*passed.earlier, passed) if passed else ()
-
-
-def _asked(workspace: Workspace, row: JobRow, manifest: Mapping[str, Asked]) -> Asked | None:
-    if (job := workspace.specs.jobs.get(row.job)) and job.digest == row.digest:
-        return Asked.of(job, workspace.project.root)
-    asked = manifest.get(row.job)
-    return asked if asked and asked.digest == row.digest else None
-
-
-def _allowed(project: Project, paths: Iterable[str]) -> Iterator[Path]:
-    """The files at these paths that the project may read: a lockfile is written by others too."""
-    return (project.root / path for path in dict.fromkeys(paths) if project.is_inside(project.root / path))
+    for row in status_rows(workspace, selection):
+        yield make_entry(workspace, row, records=records, manifest=manifest)
 
 
 def _packed(path: Path, look: Look) -> str:

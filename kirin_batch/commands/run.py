@@ -13,7 +13,7 @@ from kirin_batch.clock import SystemClock
 from kirin_batch.commands.canary import Canaries, in_flight_cost, pick_canaries
 from kirin_batch.commands.credentials import known_secrets, read_api_key
 from kirin_batch.commands.keeping import lacking_outputs, open_keeper
-from kirin_batch.commands.planning import plan_jobs, recorded_contents
+from kirin_batch.commands.planning import plan_jobs, recorded_contents, require_own_places, without_outside
 from kirin_batch.commands.preconditions import check_plan
 from kirin_batch.commands.rows import JobRow, make_row
 from kirin_batch.commands.workspace import Selection, Workspace
@@ -28,7 +28,7 @@ from kirin_batch.manifest import save_manifest
 from kirin_batch.outputs.collector import Downloader, Lister, remove_leftovers
 from kirin_batch.outputs.postflight import Postflight
 from kirin_batch.outputs.relocation import take_along
-from kirin_batch.outputs.replaced import IsRecorded, bring_back
+from kirin_batch.outputs.replaced import IsRecorded, bring_back, with_earlier_files
 from kirin_batch.plan import SENDING, WORK, Action, Plan, PlannedJob, PlanOptions
 from kirin_batch.records import Output, Status
 from kirin_batch.run_lock import hold_run_lock
@@ -148,6 +148,7 @@ async def run_project(
         Ledger(project.lockfile, project.journal) as ledger,
         open_keeper(project, is_wanted=not options.sandbox, trusts_memory=not options.fetch_only) as keeper,
     ):
+        require_own_places(project, ledger.records.values())
         run = _Run(workspace, options, ledger, observer or Silent(), on_interrupt, confirm)
         return await run.carry_out(keeper)
 
@@ -219,11 +220,16 @@ class _Run:
     async def _bring_kept(self, plan: Plan) -> bool:
         """Bring what the store has of the results that are to be fetched; whether that was anything."""
         records = self._ledger.records
-        if self._keeper is None or not (lacking := lacking_outputs(plan, self._project.root, records)):
+        if self._keeper is None or not (lacking := lacking_outputs(plan, self._project, records)):
             return False
         outputs = [output for missing in lacking.values() for output in missing]
         with self._stopping(self._keeper.stop):
-            return await self._keeper.bring(outputs, is_recorded=self._make_is_recorded()) > 0
+            found = await self._keeper.bring(outputs, is_recorded=self._make_is_recorded())
+        for job in lacking if found else ():  # what came may have put results of earlier tasks aside
+            record = await asyncio.to_thread(with_earlier_files, self._project.root, records[job])
+            if record is not records[job]:
+                await self._ledger.record(record)
+        return found > 0
 
     async def _keep_results(self) -> None:
         """Wait until the store has what this run brought, and what earlier ones did and could not keep."""
@@ -323,7 +329,7 @@ class _Run:
             if record is None or record is self._ledger.records.get(planned.job):
                 continue
             has_changed = True
-            job = self._workspace.specs.jobs[planned.job]
+            job, record = self._workspace.specs.jobs[planned.job], without_outside(self._project, record)
             if planned.moved_from or planned.taken_from:
                 is_gone = planned.moved_from is not None  # else what lies there may be newer
                 take = partial(take_along, self._project.root, job, record.outputs, edited=is_gone)

@@ -8,10 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from kirin_batch.journal import load_records
+from kirin_batch.naming import is_foreign
 from kirin_batch.project import Project
 from kirin_batch.records import Output, Record
 
@@ -101,7 +102,9 @@ def _recorded(root: Path, records: Sequence[Record]) -> Iterator[tuple[str, Outp
     for record in records:
         yield from ((record.job, output) for output in record.outputs)
         for output in (output for task in reversed(record.earlier) for output in task.outputs):
-            if output.path is not None and output.path not in taken and (root / output.path).is_file():
+            if output.path is None or output.path in taken or is_foreign(output.path):
+                continue
+            if (root / output.path).is_file():
                 taken.add(output.path)
                 yield record.job, output
 
@@ -113,7 +116,7 @@ def _judge_all(root: str, recorded: Iterable[tuple[str, Output]], *, keeps_insid
 def _judge(root: str, output: Output, *, keeps_inside: bool) -> tuple[Verdict, str]:
     if output.path is None or output.sha256 is None:
         return Verdict.NEVER_FETCHED, ""
-    if keeps_inside and _leads_outside(output.path):
+    if keeps_inside and is_foreign(output.path):
         return Verdict.UNREADABLE, "it is outside the project"
     try:
         descriptor = os.open(os.path.join(root, output.path), _OPEN_FLAGS)  # noqa: PTH118 - a Path costs as much as a file
@@ -139,8 +142,3 @@ def _compare(descriptor: int, output: Output) -> tuple[Verdict, str]:
     while piece := os.read(descriptor, _PIECE_BYTES):
         digest.update(piece)
     return (Verdict.OK, "") if digest.hexdigest() == output.sha256 else (Verdict.CHANGED, "its SHA-256 is another one")
-
-
-def _leads_outside(path: str) -> bool:
-    pure = PurePosixPath(path)
-    return pure.is_absolute() or ".." in pure.parts

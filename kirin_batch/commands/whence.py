@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from kirin_batch.commands.credentials import known_secrets
 from kirin_batch.commands.workspace import Workspace
 from kirin_batch.disk import sha256_of_file
 from kirin_batch.documents import Document, read_document
@@ -85,11 +86,12 @@ class _Places:
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
+        self._secrets = known_secrets(workspace.project.settings.env)
         self._documents: dict[str, Document | None] = {}
 
     def origin(self, task: Record, number: int, *, is_current: bool) -> Origin:
         job = self._workspace.specs.jobs.get(task.job)
-        params = public_params(job) if job and job.digest == task.digest else None
+        params = public_params(job, secrets=self._secrets) if job and job.digest == task.digest else None
         spec, _, name = task.job.partition(":")
         path = ("jobs", name.partition("[")[0])
         for file in self._files(spec):

@@ -148,7 +148,7 @@ class Keeper:
 
     def _keep(self, output: Output, key: str) -> bool:
         file = self._project.root / str(output.path)
-        if self._is_given_up():
+        if self._is_given_up() or not self._project.is_inside(file):
             return False
         try:
             if sha256_of_file(file) != output.sha256:

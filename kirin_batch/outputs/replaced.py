@@ -57,9 +57,8 @@ def earlier_place(name: str, sha256: str) -> str:
 
 
 def _keep_earlier(root: Path, name: str, sha256: str) -> Path:
-    place = root / earlier_place(name, sha256)
-    copy = _copy(root / name, iter((place,)), sha256)
-    move_sidecar(root / name, place, sha256=sha256)
+    copy = _copy(root / name, _numbered(root / earlier_place(name, sha256)), sha256)
+    move_sidecar(root / name, copy, sha256=sha256)
     return copy
 
 
@@ -78,8 +77,10 @@ def _find_kept(root: Path, task: Record, taken: Iterable[str | None]) -> Record:
 def _kept(root: Path, output: Output) -> Output:
     if output.path is None or output.sha256 is None:
         return output
-    name = earlier_place(output.path, output.sha256)
-    return replace(output, path=name) if _holds(root / name, output.sha256) else output
+    first = root / earlier_place(output.path, output.sha256)
+    there = itertools.takewhile(Path.exists, _numbered(first))  # somebody may have edited the first of them
+    kept = next((place for place in there if _holds(place, str(output.sha256))), None)
+    return replace(output, path=str(PurePosixPath(output.path).parent / "earlier" / kept.name)) if kept else output
 
 
 def bring_back(root: Path, job: Job, record: Record) -> Record:
@@ -123,7 +124,10 @@ def _bring_back(root: Path, name: str, output: Output, record: Record) -> bool:
 def _places(root: Path, name: Path) -> Iterator[Path]:
     """Where a copy may lie: under the file's own path, then with numbers. A file outside the root comes inside."""
     inside = [part for part in name.parts if part not in {"..", name.anchor}]
-    first = root.joinpath(REPLACED, *inside)
+    return _numbered(root.joinpath(REPLACED, *inside))
+
+
+def _numbered(first: Path) -> Iterator[Path]:
     yield first
     for number in itertools.count(2):
         yield first.with_name(f"{first.stem}-{number}{first.suffix}")

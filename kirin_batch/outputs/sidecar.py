@@ -15,12 +15,12 @@ import orjson
 
 from kirin_batch.disk import write_atomic
 from kirin_batch.identity import IGNORED_PARAMS
-from kirin_batch.jobs import Job
+from kirin_batch.jobs import Job, LocalFile
 from kirin_batch.models import decode_base64
 from kirin_batch.pointers import Pointer
 from kirin_batch.records import Record
 
-__all__ = ["is_sidecar_of", "move_sidecar", "public_params", "sidecar_path", "write_sidecars"]
+__all__ = ["is_sidecar_of", "move_sidecar", "public_params", "public_values", "sidecar_path", "write_sidecars"]
 
 logger = logging.getLogger("kirin_batch.outputs")
 
@@ -112,20 +112,26 @@ def public_params(job: Job, *, secrets: Collection[str] = ()) -> dict[str, Any]:
     An image in Base64 is told by its content, a local file as the spec names it with its content, what another job
     gives as the reference to it. URLs come without what a signature or a password may stand in.
     """
-    return {
-        name: _public(job, (name,), value, secrets) for name, value in job.params.items() if name not in IGNORED_PARAMS
-    }
+    return public_values(job.params, files=job.files, secrets=secrets)
 
 
-def _public(job: Job, at: Pointer, value: Any, secrets: Collection[str]) -> Any:  # noqa: ANN401 - any JSON value
+def public_values(
+    params: Mapping[str, Any], *, files: Mapping[Pointer, LocalFile], secrets: Collection[str]
+) -> dict[str, Any]:
+    """As `public_params`, for params without their job; `files` are the local ones among them."""
+    kept = {name: value for name, value in params.items() if name not in IGNORED_PARAMS}
+    return {name: _public((name,), value, files, secrets) for name, value in kept.items()}
+
+
+def _public(at: Pointer, value: Any, files: Mapping[Pointer, LocalFile], secrets: Collection[str]) -> Any:  # noqa: ANN401 - any JSON value
     if isinstance(value, dict):
-        return {key: _public(job, (*at, key), item, secrets) for key, item in value.items()}
+        return {key: _public((*at, key), item, files, secrets) for key, item in value.items()}
     if isinstance(value, list):
-        return [_public(job, (*at, index), item, secrets) for index, item in enumerate(value)]
+        return [_public((*at, index), item, files, secrets) for index, item in enumerate(value)]
     if _SECRET.search(str(at[-1])):
         return "[secret]"
-    if at in job.files:
-        return {"file": value, "sha256": job.files[at].sha256}
+    if at in files:
+        return {"file": value, "sha256": files[at].sha256}
     return _public_text(value, secrets) if isinstance(value, str) else value
 
 

@@ -94,6 +94,8 @@ class Store:
     def get(self, key: str, file: Path) -> bool:
         """Write what is kept to a file, which is not flushed; False where the store does not have it."""
         with self._wall():
+            if self._is_folder and Path(self._place(key)).is_dir():  # else a folder is made of it
+                raise StoreError(f"the store {self._url} holds a folder as {key}")
             try:
                 self._files.get_file(self._place(key), str(file))
             except FileNotFoundError:

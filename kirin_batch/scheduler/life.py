@@ -223,7 +223,7 @@ class TaskLife:
 
     async def _create(self) -> Task | Outcome | Pause:
         if not self._around.rules.may_create:
-            return await self._give_up("--locked: it is not at the gateway, and would be created")
+            return await self._give_up("it is not at the gateway, and nothing may be created")
         if refusal := self._around.refusals.get(self._job.digest):
             return await self._give_up(refusal.message, code=refusal.code)
         params = await self._around.build_params(self._job, self._external_id)

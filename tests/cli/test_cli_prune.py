@@ -5,12 +5,13 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from studio import CHECKOUT, Studio, open_studio
 
-from kirin_batch.lockfile import load_lockfile
+from kirin_batch.lockfile import load_lockfile, save_lockfile
 from kirin_batch.run_lock import hold_run_lock
 
 
@@ -199,3 +200,23 @@ def test_the_answer_of_a_sandbox_is_never_in_flight(studio: Studio) -> None:
     studio.spec("  {}")
     assert studio.run("prune", "--yes").code == 0
     assert studio.records == {}
+
+
+def test_a_file_that_another_job_is_made_from_stays(pruned: Studio) -> None:
+    file = pruned.result("film:two")
+    image = f"../{file.relative_to(pruned.root).as_posix()}"
+    pruned.spec(f"  one: {{model: kirin_v3_omni_image, params: {{prompt: a, image_list: [{{image: {image}}}]}}}}")
+    ran = pruned.run("prune", "--outputs", "--yes")
+    assert (ran.code, "film:one is made from it" in ran.out) == (0, True)
+    assert file.is_file()
+
+
+def test_a_result_of_a_job_that_stays_is_kept_under_all_its_names(pruned: Studio) -> None:
+    (pruned.root / "out").symlink_to("outputs")
+    kept, records = pruned.result("film:one"), dict(pruned.records)
+    path = kept.relative_to(pruned.root / "outputs").as_posix()
+    same = replace(records["film:one"].outputs[0], path=f"out/{path}")
+    save_lockfile(pruned.root / "kirin.lock", records | {"film:two": replace(records["film:two"], outputs=(same,))})
+    (pruned.root / ".kirin" / "journal.jsonl").unlink(missing_ok=True)
+    assert pruned.run("prune", "--outputs", "--yes").code == 0
+    assert kept.is_file()

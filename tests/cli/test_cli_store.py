@@ -257,3 +257,38 @@ def test_a_bucket_without_the_extra_is_told(studio: Studio) -> None:
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)  # noqa: S603 - ours
     assert (ran.returncode, studio.books.creates) == (2, 0)
     assert "pip install 'kirin-batch[s3]'" in ran.stderr
+
+
+def test_a_folder_in_place_of_a_result_is_told_and_the_gateway_is_asked(
+    studio: Studio, place: StorePlace, tmp_path: Path
+) -> None:
+    if not place.url.startswith("file://"):
+        pytest.skip("a bucket has no folders")
+    place.make()
+    make(studio, one="a")
+    [key] = place.objects()
+    place.remove(key)
+    (Path(place.url.removeprefix("file://")) / key).mkdir()
+    made = contents(studio)
+    shutil.rmtree(studio.root / "outputs")
+    ran = studio.run("fetch")
+    assert (ran.code, f"holds a folder as {key}" in ran.err) == (0, True)
+    assert contents(studio) == made
+    assert not list(tmp_path.rglob("*.kirin-part"))
+
+
+def test_a_result_of_an_earlier_take_is_known_where_what_comes_from_the_store_puts_it(
+    studio: Studio, place: StorePlace
+) -> None:
+    place.make()
+    make(studio, one="a")
+    file = studio.result("film:one")
+    first = file.read_bytes()
+    file.unlink()
+    studio.spec("  one: {take: 2, params: {prompt: a}}")
+    assert studio.run("run").code == 0
+    file.write_bytes(first)  # another clone has the first take still, and now the lockfile of this one
+    assert studio.run("fetch").code == 0
+    [earlier] = studio.records["film:one"].earlier
+    assert (studio.root / str(earlier.outputs[0].path)).read_bytes() == first
+    assert file.read_bytes() != first

@@ -100,3 +100,12 @@ def test_nothing_is_written_and_control_characters_of_a_prompt_are_not_obeyed(st
     out = studio.run("whence", str(studio.result("film:one"))).out
     assert "a\\x1b[31m\\nfox" in out
     assert studio.files() == before
+
+
+def test_a_secret_of_the_environment_is_not_told(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOOK_TOKEN", "hunter2hunter2")
+    (studio.root / "kirin.yaml").write_text("version: 1\nenv: [HOOK_TOKEN]\n")
+    studio.prompts(one="'a ${{ env.HOOK_TOKEN }} fox'")
+    studio.run("run")
+    told = studio.run("whence", str(studio.result("film:one"))).out
+    assert ("a [secret] fox" in told, "hunter2" in told) == (True, False)

@@ -114,6 +114,19 @@ def test_after_a_run_that_died_the_same_change_is_kept_once(tmp_path: Path) -> N
     assert files(tmp_path) == {NAME: b"retouched", KEPT: b"retouched"}
 
 
+def test_an_earlier_result_finds_a_place_where_its_own_holds_something_else(studio: Studio) -> None:
+    studio.prompts(one="a fox")
+    assert studio.run("run").code == 0
+    file = studio.result("film:one")
+    first, name = file.read_bytes(), file.relative_to(studio.root).as_posix()
+    save(studio.root, b"retouched", earlier_place(name, sha256_of_file(file)))
+    studio.prompts(one="a red fox")
+    assert studio.run("run").code == 0
+    [earlier] = studio.records["film:one"].earlier
+    assert (studio.root / str(earlier.outputs[0].path)).read_bytes() == first
+    assert b"retouched" in studio.files().values()
+
+
 @pytest.mark.parametrize("name", ["../store/1.png", "/store/1.png"])
 def test_a_file_outside_the_project_is_kept_inside(tmp_path: Path, name: str) -> None:
     root = tmp_path / "project"

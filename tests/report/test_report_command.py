@@ -203,3 +203,16 @@ def test_without_a_browser_it_says_what_to_open(studio: Studio) -> None:
     )
     assert "no browser could be started; open " in process.communicate(timeout=60)[1]
     assert process.returncode == 0
+
+
+@pytest.mark.parametrize("is_gone", [False, True], ids=["in a spec", "gone"])
+def test_no_secret_is_in_the_gallery(studio: Studio, monkeypatch: pytest.MonkeyPatch, *, is_gone: bool) -> None:
+    monkeypatch.setenv("HOOK_TOKEN", "hunter2hunter2")
+    (studio.root / "kirin.yaml").write_text("version: 1\nenv: [HOOK_TOKEN]\n")
+    studio.prompts(one="'a ${{ env.HOOK_TOKEN }} fox of https://a.example/x.png?sign=qwertz'")
+    studio.run("run")
+    if is_gone:
+        studio.prompts(two="b")
+    assert report(studio)["film:one"]["prompt"] == "a [secret] fox of https://a.example/x.png"
+    page = (studio.root / ".kirin" / "report" / "index.html").read_text()
+    assert ("hunter2" in page, "qwertz" in page) == (False, False)

@@ -86,7 +86,7 @@ def test_a_locked_run_sends_nothing_for_a_task_that_is_gone(known: Record) -> No
     outcome = live(world)
     assert (outcome.status, world.created, record(world)) == (Status.FAILED, [], known)
     assert outcome.error is not None
-    assert outcome.error.message.startswith("--locked: ")
+    assert outcome.error.message.startswith("it is not at the gateway")
 
 
 def test_what_a_sandbox_was_asked_is_not_what_the_gateway_is_asked() -> None:
