@@ -13,7 +13,8 @@ __all__ = ["GUARD", "known_environment"]
 GUARD = Guard()
 GUARD.install()  # before a test is collected: what is imported later is watched from its first line
 
-_COLOUR_AND_CI = ("CI", "GITHUB_ACTIONS", "NO_COLOR", "FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "COLORTERM")
+_COLOUR = ("NO_COLOR", "FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "COLORTERM")
+_CI = ("CI", "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "GITHUB_WORKSPACE")
 
 
 @pytest.hookimpl(wrapper=True)
@@ -48,7 +49,7 @@ def _temporary_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Non
 @pytest.fixture(autouse=True)
 def known_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Make a test the same on every machine: no settings of the developer, 80 columns, UTC, cwd in `tmp_path`."""
-    for name in (*_COLOUR_AND_CI, *(name for name in os.environ if name.startswith("KIRIN_"))):
+    for name in (*_COLOUR, *_CI, *(name for name in os.environ if name.startswith("KIRIN_"))):
         monkeypatch.delenv(name, raising=False)
     for name, value in {"COLUMNS": "80", "LINES": "24", "TZ": "UTC", "TERM": "dumb"}.items():
         monkeypatch.setenv(name, value)

@@ -55,7 +55,8 @@ def project(tmp_path: Path) -> Path:
 def test_the_wheel_holds_the_package_the_schemas_and_nothing_else(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     inside = {"kirin_batch/py.typed", "kirin_batch/__main__.py", "kirin_batch/schemas/spec.schema.json"}
-    assert inside | {"kirin_batch/report/page/gallery.html.j2"} <= set(names)
+    pages = {"kirin_batch/report/page/gallery.html.j2", "kirin_batch/commands/new_project/workflow.yml"}
+    assert inside | pages <= set(names)
     assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == {"kirin_batch"}
     schemas = {path.name for path in (CHECKOUT / "schemas" / "models").glob("*.json")}
     assert {Path(name).name for name in names if name.startswith("kirin_batch/schemas/models/")} == schemas

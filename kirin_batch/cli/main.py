@@ -15,6 +15,7 @@ from kirin_batch.errors import ExitCode, KirinError
 __all__ = ["cli", "run_command_line"]
 
 _COMMANDS: Mapping[str, str] = {
+    "init": "Make a project that runs at once.",
     "validate": "Check specs against every documented rule; no network.",
     "plan": "Tell what a run would do and cost, and why.",
     "run": "Generate what is missing, download and record it.",
@@ -22,12 +23,14 @@ _COMMANDS: Mapping[str, str] = {
     "show": "Tell all that is known of one job.",
     "fetch": "Download results that are recorded and missing.",
     "verify": "Compare every recorded result with its SHA-256.",
+    "recover": "Rebuild a lost kirin.lock from the gateway, at no cost.",
     "whence": "Tell which job a file comes from.",
     "prune": "Forget jobs that no spec has any more.",
     "report": "Write a gallery of prompts, results and costs.",
+    "ui": "Serve a page of results, which follows a run.",
     "schema": "Print a schema, or list the models.",
     "sandbox": "Serve a gateway on loopback that bills nothing.",
-    "lock": "Merge lockfiles: the git merge driver.",
+    "lock": "Check kirin.lock, or merge two: the git merge driver.",
 }
 
 

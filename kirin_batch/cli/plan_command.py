@@ -14,6 +14,7 @@ from kirin_batch.cli.shared import (
     paths_argument,
     selection_options,
 )
+from kirin_batch.cli.step_summary import plan_summary, write_step_summary
 from kirin_batch.commands.planning import plan_project
 from kirin_batch.errors import ExitCode
 from kirin_batch.plan import SENDING, Action, Plan, PlannedJob, PlanOptions
@@ -77,6 +78,7 @@ def command(shared: Shared, paths: tuple[Path, ...], retry_failed: bool, detaile
     """
     options = PlanOptions(retry_failed=retry_failed, takes_made_up=True)
     plan = plan_project(shared.workspace(paths), shared.selection(paths), options)
+    write_step_summary(shared, plan_summary(plan))
     if shared.is_json:
         shared.print_json(_as_json(plan))
     else:

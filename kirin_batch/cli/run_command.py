@@ -3,15 +3,18 @@
 import asyncio
 import os
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from decimal import Decimal, InvalidOperation
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from kirin_batch.cli.canary_text import Question, canaries_as_json, held_back_line
 from kirin_batch.cli.event_loop import new_event_loop, spare_collector
 from kirin_batch.cli.interrupts import interrupts
+from kirin_batch.cli.junit import junit_of_error, junit_of_run
 from kirin_batch.cli.money import usd
 from kirin_batch.cli.requests_text import dry_run_as_json, request_text, summary_line
 from kirin_batch.cli.rows_text import counts_line, row_line, rows_as_json
@@ -19,17 +22,21 @@ from kirin_batch.cli.screen import Screen
 from kirin_batch.cli.shared import (
     ProjectCommand,
     Shared,
-    common_options,
+    common_options_with,
     pass_shared,
     paths_argument,
     selection_options,
 )
+from kirin_batch.cli.step_summary import run_summary, write_step_summary
 from kirin_batch.commands.dry_run import DryRun
 from kirin_batch.commands.dry_run import dry_run as draw_requests
 from kirin_batch.commands.run import RunOptions, RunReport, run_project
 from kirin_batch.commands.workspace import Workspace
-from kirin_batch.errors import ExitCode
+from kirin_batch.errors import ExitCode, KirinError
 from kirin_batch.records import Status
+
+if TYPE_CHECKING:
+    from kirin_batch.commands.ui import LivePage
 
 __all__ = ["command"]
 
@@ -41,6 +48,8 @@ Examples:
   kirin-batch run --dry-run --format json | jq '.requests[].body'
   kirin-batch run --canary 1 --max-cost 20
   kirin-batch run --locked --format json
+  kirin-batch run --format junit > kirin.xml
+  kirin-batch run --ui 8080
 
 \b
 --canary sends a few first: the cheapest of each model, and what they need. The
@@ -51,6 +60,9 @@ Exit codes: 0 all is done; 1 specs invalid, or some job failed; 2 usage;
 3 work is left that the same command goes on with; 4 refused by the gateway
 as a whole; 5 another run holds the project; 130 interrupted, resumable.
 """
+
+
+_ANY_PORT = 0
 
 
 class _Usd(click.ParamType[Decimal]):
@@ -66,7 +78,30 @@ class _Usd(click.ParamType[Decimal]):
         return amount
 
 
-@click.command("run", cls=ProjectCommand, epilog=_EPILOG)
+class _RunCommand(ProjectCommand):
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Let `--ui` stand before a path: click would take any word that follows for its port."""
+        words = zip(args, [*args[1:], ""], strict=False)
+        return super().parse_args(
+            ctx, [f"--ui={_ANY_PORT}" if _is_bare(word, after) else word for word, after in words]
+        )
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Let JUnit's form tell a run that did not begin."""
+        try:
+            return super().invoke(ctx)
+        except KirinError as error:
+            shared = ctx.ensure_object(Shared)
+            if shared.form == "junit":
+                shared.print(junit_of_error(error))
+            raise
+
+
+def _is_bare(word: str, after: str) -> bool:
+    return word == "--ui" and not after.isdecimal()
+
+
+@click.command("run", cls=_RunCommand, epilog=_EPILOG)
 @paths_argument
 @selection_options
 @click.option("--sandbox", is_flag=True, help="Start a sandbox and use it: nothing is billed, no key is needed.")
@@ -82,7 +117,18 @@ class _Usd(click.ParamType[Decimal]):
 @click.option("-y", "--yes", is_flag=True, help="Do not ask after the canaries.")
 @click.option("--dry-run", is_flag=True, help="Print the requests, images shortened, and send nothing.")
 @click.option("--no-download", is_flag=True, help="Record where the results are; a later run downloads them.")
-@common_options
+@click.option(
+    "--ui",
+    "ui_port",
+    is_flag=False,
+    flag_value=_ANY_PORT,
+    type=click.IntRange(0, 65535),
+    metavar="[PORT]",
+    help="Serve a page on loopback that shows progress, and results as they arrive.",
+)
+@common_options_with(
+    ("text", "json", "junit"), told="For people, one JSON document on stdout, or JUnit's XML: a suite a spec."
+)
 @pass_shared
 def command(  # noqa: PLR0913 - one argument an option
     shared: Shared,
@@ -99,6 +145,7 @@ def command(  # noqa: PLR0913 - one argument an option
     yes: bool,
     dry_run: bool,
     no_download: bool,
+    ui_port: int | None,
 ) -> int:
     """Carry out the plan for all specs, or for those at PATH: create, wait, download, record.
 
@@ -118,11 +165,16 @@ def command(  # noqa: PLR0913 - one argument an option
         canaries=canary,
     )
     if dry_run:
+        if shared.form == "junit":
+            raise click.UsageError("--dry-run tells requests, of which JUnit knows nothing: use --format json.")
         return _tell_requests(shared, asyncio.run(draw_requests(workspace, options)))
-    report = _run(shared, workspace, options, is_confirmed=yes)
+    report = _run(shared, workspace, options, is_confirmed=yes, ui_port=ui_port)
+    write_step_summary(shared, run_summary(report))
     if shared.is_json:
         canaries = {"canary": canaries_as_json(report.canaries)} if report.canaries else {}
         shared.print_json({**rows_as_json(report.rows), "spent": str(report.spent), **canaries})
+    elif shared.form == "junit":
+        shared.print(junit_of_run(report.rows, stopped_by=report.stopped_by))
     else:
         _tell(shared, workspace, report)
     if report.stopped_by:
@@ -130,14 +182,35 @@ def command(  # noqa: PLR0913 - one argument an option
     return report.exit_code
 
 
-def _run(shared: Shared, workspace: Workspace, options: RunOptions, *, is_confirmed: bool) -> RunReport:
-    with Screen(shared) as screen, asyncio.Runner(loop_factory=new_event_loop) as runner:
+def _run(
+    shared: Shared, workspace: Workspace, options: RunOptions, *, is_confirmed: bool, ui_port: int | None
+) -> RunReport:
+    with (
+        _open_page(shared, workspace, options, port=ui_port) as page,
+        Screen(shared, beside=page) as screen,
+        asyncio.Runner(loop_factory=new_event_loop) as runner,
+    ):
         spare_collector()
         question = Question(shared, screen, is_answered=is_confirmed)
         on_interrupt = partial(interrupts, screen.close)
         return runner.run(
             run_project(workspace, options, observer=screen, on_interrupt=on_interrupt, confirm=question.ask)
         )
+
+
+def _open_page(
+    shared: Shared, workspace: Workspace, options: RunOptions, *, port: int | None
+) -> "AbstractContextManager[LivePage | None]":
+    if port is None:
+        return nullcontext()
+    # Measured: what draws previews and the page takes 100 ms to import, which other runs need not wait for.
+    from kirin_batch.commands.ui import LivePage  # noqa: PLC0415 - see above
+
+    workspace.require_valid()
+    workspace.require_known(options.selection)
+    return LivePage(
+        workspace, options.selection, port=port, on_listening=lambda url: shared.print_note(f"live page: {url}")
+    )
 
 
 def _tell_requests(shared: Shared, dry: DryRun) -> int:

@@ -15,10 +15,14 @@ __all__ = ["Screen"]
 
 
 class Screen:
-    """An observer that shows what it is told on the display of the moment; a context manager, which has one."""
+    """An observer that shows what it is told on the display of the moment; a context manager, which has one.
 
-    def __init__(self, shared: Shared) -> None:
+    `beside` is told the same, whatever is shown.
+    """
+
+    def __init__(self, shared: Shared, *, beside: Observer | None = None) -> None:
         self._shared = shared
+        self._beside = beside or Silent()
         self._shown = ExitStack()
         self._display: Observer = Silent()
         self._log = RunLog()
@@ -45,9 +49,11 @@ class Screen:
     def began(self, jobs: int, *, working: int, measure: Callable[[], Measures]) -> None:
         """See Observer."""
         self._log.began(jobs, working=working, measure=measure)
+        self._beside.began(jobs, working=working, measure=measure)
         self._display.began(jobs, working=working, measure=measure)
 
     def stepped(self, job: Job, stage: Stage, detail: str) -> None:
         """See Observer."""
         self._log.stepped(job, stage, detail)
+        self._beside.stepped(job, stage, detail)
         self._display.stepped(job, stage, detail)

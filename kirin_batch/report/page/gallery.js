@@ -26,18 +26,25 @@ function itemsOf(job) {
 
 function read(content) {
   jobs = content.jobs;
+  jobs.forEach(prepare);
+  link();
+}
+
+function prepare(job) {
+  job.cost = total(job.tasks, (task) => Number(task.cost ?? 0));
+  job.time = total(job.tasks, (task) => task.seconds ?? 0);
+  Object.assign(job, axesOf(job));
+  const told = [job.job, job.model, job.status, ...job.tags, job.error?.message, JSON.stringify(job.params)];
+  for (const task of job.tasks) told.push(task.task_id, ...task.results.map((result) => result.path));
+  job.haystack = told.join("\n").toLowerCase();
+  job.items = itemsOf(job);
+}
+
+function link() {
   byId = new Map(jobs.map((job) => [job.job, job]));
-  for (const job of jobs) {
-    job.makes = [];
-    job.cost = total(job.tasks, (task) => Number(task.cost ?? 0));
-    job.time = total(job.tasks, (task) => task.seconds ?? 0);
-    Object.assign(job, axesOf(job));
-    const told = [job.job, job.model, job.status, ...job.tags, job.error?.message, JSON.stringify(job.params)];
-    for (const task of job.tasks) told.push(task.task_id, ...task.results.map((result) => result.path));
-    job.haystack = told.join("\n").toLowerCase();
-  }
+  for (const job of jobs) job.makes = [];
   for (const job of jobs) for (const need of job.needs) byId.get(need)?.makes.push(job.job);
-  items = jobs.flatMap(itemsOf);
+  items = jobs.flatMap((job) => job.items);
   items.forEach((item, number) => {
     item.number = number;
   });
@@ -79,16 +86,25 @@ const nearEnd = new IntersectionObserver(
   { rootMargin: "1500px" },
 );
 
-function refresh() {
+// The groups that the filters leave, in the order of the page; `shown` is what is in them.
+function arrange() {
   const words = (wanted.q ?? "").toLowerCase().split(/\s+/).filter(Boolean);
   const found = items.filter((item) => matches(item, words));
   if (ORDERS[wanted.sort]) found.sort(ORDERS[wanted.sort]);
   const groups = groupsOf(found);
   shown = [...groups.values()].flat();
-  pending = [...groups].flatMap(([name, members]) => [{ group: name, members }, ...members]);
+  return groups;
+}
+
+function refresh() {
+  pending = [...arrange()].flatMap(([name, members]) => [{ group: name, members }, ...members]);
   $("results").replaceChildren();
   if (!shown.length) $("results").append(make("p", { className: "empty" }, "Nothing here fits the filters."));
   makeMore();
+  count();
+}
+
+function count() {
   const some = new Set(shown.map((item) => item.job)).size;
   $("count").textContent = some === jobs.length ? plural(some, "job") : `${some} of ${plural(jobs.length, "job")}`;
   $("clear").hidden = !FILTERS.some((name) => wanted[name]);
@@ -108,10 +124,13 @@ function makeMore() {
   if (pending.length) nearEnd.observe(tiles.lastElementChild ?? tiles);
 }
 
-function makeGroup(name, members, tiles) {
+function groupSum(members) {
   const some = [...new Set(members.map((item) => item.job))];
-  const told = `${plural(some.length, "job")} · ${usd(total(some, (job) => job.cost))}`;
-  const head = make("div", { className: "group-head" }, make("h2", { dir: "auto" }, name), make("span", {}, told));
+  return `${plural(some.length, "job")} · ${usd(total(some, (job) => job.cost))}`;
+}
+
+function makeGroup(name, members, tiles) {
+  const head = make("div", { className: "group-head" }, make("h2", { dir: "auto" }, name), make("span", {}, groupSum(members)));
   return make("section", { className: "group", "aria-label": name || "All results" }, name ? head : "", tiles);
 }
 
@@ -135,6 +154,7 @@ function makeTile(item) {
   const tile = make("li", { className: `tile ${item.result ? "" : item.job.status}` }, open);
   tile.style.setProperty("--ratio", ratioOf(item.result ?? {}).toFixed(3));
   tile.dataset.number = item.number;
+  tile.item = item;
   if (item.result?.media === "video") playOnHover(tile, open, item);
   if (item.result?.address) {
     tile.append(
@@ -386,9 +406,7 @@ function listen() {
   });
 }
 
-function show(content) {
-  read(content);
-  fillFilters();
+function tellTotals(content) {
   const results = items.filter((item) => item.result && !isEarlier(item)).length;
   const failed = jobs.filter((job) => job.status === "failed").length;
   const isFree = jobs.some((job) => job.tasks.some((task) => task.sandbox));
@@ -402,6 +420,12 @@ function show(content) {
   ]
     .filter(Boolean)
     .join("  ·  ");
+}
+
+function show(content) {
+  read(content);
+  fillFilters();
+  tellTotals(content);
   const asked = recall();
   if (asked) openDetail(asked, false);
 }
