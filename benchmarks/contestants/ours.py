@@ -7,7 +7,8 @@ from collections.abc import Callable
 from measuring import POLL_SECONDS, Errand, Meter, cpu_seconds, read_errand
 
 from kirin_batch.cli.event_loop import spare_collector
-from kirin_batch.commands.run import RunOptions, RunReport, run_project
+from kirin_batch.commands.run import run_project
+from kirin_batch.commands.run_terms import RunOptions, RunReport
 from kirin_batch.commands.workspace import open_project, open_workspace
 from kirin_batch.errors import ExitCode
 from kirin_batch.scheduler.observer import Measures, Silent

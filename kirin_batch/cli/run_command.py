@@ -30,7 +30,8 @@ from kirin_batch.cli.shared import (
 from kirin_batch.cli.step_summary import run_summary, write_step_summary
 from kirin_batch.commands.dry_run import DryRun
 from kirin_batch.commands.dry_run import dry_run as draw_requests
-from kirin_batch.commands.run import RunOptions, RunReport, run_project
+from kirin_batch.commands.run import run_project
+from kirin_batch.commands.run_terms import RunOptions, RunReport
 from kirin_batch.commands.workspace import Workspace
 from kirin_batch.errors import ExitCode, KirinError
 from kirin_batch.records import Status

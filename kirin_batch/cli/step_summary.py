@@ -13,7 +13,7 @@ from kirin_batch.cli.money import usd
 from kirin_batch.cli.rows_text import error_text
 from kirin_batch.cli.shared import Shared
 from kirin_batch.commands.rows import JobRow, count_statuses, total_cost
-from kirin_batch.commands.run import RunReport
+from kirin_batch.commands.run_terms import RunReport
 from kirin_batch.plan import Action, Plan
 from kirin_batch.problems import one_line
 from kirin_batch.records import Status

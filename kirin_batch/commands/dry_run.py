@@ -17,7 +17,7 @@ from kirin_batch.bodies import RequestBuilder
 from kirin_batch.commands.canary import pick_canaries
 from kirin_batch.commands.planning import plan_jobs, require_own_places
 from kirin_batch.commands.preconditions import check_plan
-from kirin_batch.commands.run import RunOptions
+from kirin_batch.commands.run_terms import RunOptions
 from kirin_batch.commands.workspace import Workspace
 from kirin_batch.encoded_file import EncodedFile
 from kirin_batch.gateway.body import StreamedBody, json_body

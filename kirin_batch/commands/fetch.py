@@ -11,7 +11,8 @@ from typing import Any
 from kirin_batch.commands.keeping import lacking_outputs
 from kirin_batch.commands.planning import plan_jobs
 from kirin_batch.commands.rows import JobRow, make_row
-from kirin_batch.commands.run import Interrupts, RunOptions, RunReport, run_project
+from kirin_batch.commands.run import run_project
+from kirin_batch.commands.run_terms import Interrupts, RunOptions, RunReport
 from kirin_batch.commands.workspace import Selection, Workspace
 from kirin_batch.errors import ExitCode
 from kirin_batch.journal import load_records

@@ -6,25 +6,22 @@ job renamed since, for their ids came from what the specs said then.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from kirin_batch.clock import Clock, SystemClock, timestamp
-from kirin_batch.commands.credentials import read_api_key
+from kirin_batch.commands.gateways import open_gateway
 from kirin_batch.commands.planning import plan_jobs, require_own_places
 from kirin_batch.commands.rows import JobRow, make_row
 from kirin_batch.commands.workspace import Selection, Workspace
 from kirin_batch.errors import ExitCode, GatewayRefusedError, GatewayUnreachableError, KirinError
 from kirin_batch.gateway.answers import Done, Failed, Gateway, Missing, Unknown
-from kirin_batch.gateway.client import HttpGateway
-from kirin_batch.gateway.settings import GatewaySettings
 from kirin_batch.identity import external_task_id
 from kirin_batch.jobs import Job
 from kirin_batch.journal import Ledger
 from kirin_batch.plan import PlannedJob, PlanOptions
-from kirin_batch.project import Project, Settings
+from kirin_batch.project import Settings
 from kirin_batch.records import Output, Record, Status, TaskError
 from kirin_batch.run_lock import hold_run_lock
 from kirin_batch.scheduler.observer import Silent
@@ -103,7 +100,7 @@ async def recover_project(
             begin(len(jobs))
         if not jobs:
             return RecoverReport((), len(workspace.specs.jobs))
-        async with _open_gateway(project) as gateway:
+        async with open_gateway(project.settings) as gateway:
             search = _Search(gateway, ledger, project.settings, clock or SystemClock(), advance)
             await search.look_for_all(jobs)
         later = plan_jobs(workspace, Selection(), ledger.records, PlanOptions())
@@ -119,18 +116,6 @@ def _judge(planned: PlannedJob, search: "_Search", ledger: Ledger) -> RecoveredJ
     if planned.job in search.asked and planned.job not in search.unclear:
         return RecoveredJob(row, Finding.NOT_FOUND)
     return RecoveredJob(row, Finding.UNCLEAR, search.unclear.get(planned.job, "it was not asked for any more"))
-
-
-@asynccontextmanager
-async def _open_gateway(project: Project) -> AsyncIterator[Gateway]:
-    settings = GatewaySettings(
-        project.settings.base_url,
-        read_api_key(),
-        timeout_seconds=project.settings.gateway_timeout,
-        requests_per_second=project.settings.requests_per_second,
-    )
-    async with HttpGateway(settings) as gateway:
-        yield gateway
 
 
 class _Search:

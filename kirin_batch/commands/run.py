@@ -1,38 +1,35 @@
 """`run`: makes a plan and carries it out, under the project's run lock, with every step on disk before the next."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from decimal import Decimal
-from functools import partial
 from typing import TYPE_CHECKING
 
 from kirin_batch.bodies import RequestBuilder
 from kirin_batch.clock import SystemClock
 from kirin_batch.commands.canary import Canaries, in_flight_cost, pick_canaries
-from kirin_batch.commands.credentials import known_secrets, read_api_key
+from kirin_batch.commands.credentials import known_secrets
+from kirin_batch.commands.gateways import SANDBOX_SPEED, open_gateway, open_sandbox
 from kirin_batch.commands.keeping import lacking_outputs, open_keeper
-from kirin_batch.commands.planning import plan_jobs, recorded_contents, require_own_places, without_outside
+from kirin_batch.commands.planning import plan_jobs, recorded_contents, require_own_places
 from kirin_batch.commands.preconditions import check_plan
 from kirin_batch.commands.rows import JobRow, make_row
-from kirin_batch.commands.workspace import Selection, Workspace
-from kirin_batch.errors import ExitCode, GatewayRefusedError, GatewayUnreachableError, KirinError
+from kirin_batch.commands.run_terms import Confirm, Interrupts, RunOptions, RunReport
+from kirin_batch.commands.settling import settle_records
+from kirin_batch.commands.workspace import Workspace
+from kirin_batch.errors import GatewayRefusedError, GatewayUnreachableError
 from kirin_batch.gateway.answers import Gateway
-from kirin_batch.gateway.client import HttpGateway
-from kirin_batch.gateway.secret import Secret
-from kirin_batch.gateway.settings import GatewaySettings
 from kirin_batch.jobs import Job
 from kirin_batch.journal import Ledger
 from kirin_batch.manifest import save_manifest
 from kirin_batch.outputs.collector import Downloader, Lister, remove_leftovers
 from kirin_batch.outputs.postflight import Postflight
-from kirin_batch.outputs.relocation import take_along
-from kirin_batch.outputs.replaced import IsRecorded, bring_back, with_earlier_files
-from kirin_batch.plan import SENDING, WORK, Action, Plan, PlannedJob, PlanOptions
+from kirin_batch.outputs.replaced import IsRecorded, with_earlier_files
+from kirin_batch.plan import SENDING, WORK, Action, Plan
 from kirin_batch.records import Output, Status
 from kirin_batch.run_lock import hold_run_lock
-from kirin_batch.sandbox import Sandbox, SandboxSettings
 from kirin_batch.scheduler.learned import Latencies, load_latencies
 from kirin_batch.scheduler.left_behind import has_left_behind, record_left_behind
 from kirin_batch.scheduler.observer import Observer, Silent
@@ -44,85 +41,10 @@ from kirin_batch.scheduler.surroundings import Rules
 if TYPE_CHECKING:
     from kirin_batch.outputs.keeper import Keeper
 
-__all__ = ["RunOptions", "RunReport", "run_project"]
-
-Interrupts = Callable[[Callable[[], None]], AbstractContextManager[None]]
-"""Makes a context in which the user's interrupt calls the function that it was given."""
-
-Confirm = Callable[[Canaries], bool]
-"""Asks whether the jobs may be sent that waited for the canaries."""
+__all__ = ["run_project"]
 
 _NOTHING = Decimal(0)
-_SANDBOX_SPEED = 30.0  # an image in about a second, a film in six
 _AT_GATEWAY = (WORK | {Action.UNKNOWN}) - {Action.MOVE}  # what needs the gateway; an unknown task may have appeared
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunOptions:
-    """What the command line adds to kirin.yaml.
-
-    `resend`: ids of jobs that may be sent under a new id; `concurrency`: slots in use at once, of all kinds together;
-    `canaries`: how many jobs of each model go first, None where all go at once; `fetch_only`: nothing is done but to
-    bring results that are recorded.
-    """
-
-    selection: Selection = field(default_factory=Selection)
-    sandbox: bool = False
-    locked: bool = False
-    retry_failed: bool = False
-    resend: tuple[str, ...] = ()
-    max_cost: Decimal | None = None
-    fail_fast: bool = False
-    download: bool = True
-    concurrency: int | None = None
-    canaries: int | None = None
-    fetch_only: bool = False
-
-    def for_plan(self) -> PlanOptions:
-        """What of it a plan depends on."""
-        return PlanOptions(
-            retry_failed=self.retry_failed,
-            resend=self.resend,
-            download=self.download,
-            takes_made_up=self.sandbox,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class RunReport:
-    """How a run ended: a row for each selected job. `spent`: USD that tasks of this run cost, as far as told.
-
-    `stopped_by` is what ended the run for all jobs: the gateway refuses the account, or is not reached. `canaries` are
-    there where jobs had to wait for some that went first; `worked_on` are the jobs that were not left alone, `gone`
-    those whose results will not come any more. `kept` and `brought`: results that the store took, and gave.
-    """
-
-    rows: tuple[JobRow, ...]
-    spent: Decimal
-    was_interrupted: bool = False
-    stopped_by: KirinError | None = None
-    canaries: Canaries | None = None
-    worked_on: frozenset[str] = frozenset()
-    gone: frozenset[str] = frozenset()
-    kept: int = 0
-    brought: int = 0
-
-    @property
-    def exit_code(self) -> ExitCode:
-        """What the command tells its caller."""
-        if self.stopped_by:
-            return self.stopped_by.exit_code
-        if self.was_interrupted:
-            return ExitCode.INTERRUPTED
-        statuses = {row.status for row in self.rows}
-        if statuses & {Status.FAILED, Status.BLOCKED} or any(_is_lacking(row) for row in self.rows):
-            return ExitCode.FAILED
-        return ExitCode.DONE if statuses <= {Status.COMPLETED} else ExitCode.WORK_LEFT
-
-
-def _is_lacking(row: JobRow) -> bool:
-    """A job whose task completed and whose results could not be brought here."""
-    return row.status is Status.COMPLETED and row.error is not None
 
 
 async def run_project(
@@ -175,9 +97,7 @@ class _Run:
             self._project.root, workspace.catalog, sidecar=settings.sidecar, secrets=known_secrets(settings.env)
         )
         # A sandbox is faster than any gateway: what it takes teaches nothing.
-        self._latencies = (
-            Latencies(haste=_SANDBOX_SPEED) if options.sandbox else load_latencies(self._project.latencies)
-        )
+        self._latencies = Latencies(haste=SANDBOX_SPEED) if options.sandbox else load_latencies(self._project.latencies)
         self._keeper: Keeper | None = None
         self._outcomes: dict[str, Outcome] = {}
         self._gone: set[str] = set()
@@ -192,7 +112,7 @@ class _Run:
         options, project = self._options, self._project
         check_plan(plan, locked=options.locked, resend=options.resend, sandbox=options.sandbox)
         remove_leftovers(project.root, self._workspace.specs.jobs.values())
-        if await self._settle_records(plan):
+        if await settle_records(plan, self._workspace, self._ledger):
             plan = self._make_plan()  # of the records as they stand now
         if await self._bring_kept(plan):
             plan = self._make_plan()
@@ -253,7 +173,8 @@ class _Run:
         return tuple(make_row(job, self._ledger.records, self._outcomes.get(job.job)) for job in listed)
 
     async def _schedule(self, plan: Plan) -> None:
-        async with self._open_gateway() as gateway:
+        settings = self._project.settings
+        async with open_sandbox(settings) if self._options.sandbox else open_gateway(settings) as gateway:
             if not await self._send_canaries(gateway, plan):
                 return
             await self._run_scheduler(gateway, self._make_plan() if self._canaries else plan)
@@ -318,51 +239,6 @@ class _Run:
         done = (planned.job for planned in plan.jobs if planned.action is Action.NONE)
         self._postflight.annotate((jobs[job], records[job]) for job in done)
 
-    async def _settle_records(self, plan: Plan) -> bool:
-        """Record what the plan takes from elsewhere: of an earlier digest, or of another id, whose files come along.
-
-        Whether there was anything.
-        """
-        has_changed = False
-        for planned in _in_order_of_places(plan):
-            record = planned.record
-            if record is None or record is self._ledger.records.get(planned.job):
-                continue
-            has_changed = True
-            job, record = self._workspace.specs.jobs[planned.job], without_outside(self._project, record)
-            if planned.moved_from or planned.taken_from:
-                is_gone = planned.moved_from is not None  # else what lies there may be newer
-                take = partial(take_along, self._project.root, job, record.outputs, edited=is_gone)
-                record = replace(record, outputs=await asyncio.to_thread(take))
-            else:
-                record = await asyncio.to_thread(bring_back, self._project.root, job, record)
-            if planned.moved_from:
-                await self._ledger.move(record, moved_from=planned.moved_from)
-            else:
-                await self._ledger.record(record)
-        return has_changed
-
-    @asynccontextmanager
-    async def _open_gateway(self) -> AsyncIterator[Gateway]:
-        settings = self._project.settings
-        if self._options.sandbox:
-            sandbox_settings = SandboxSettings(speed=_SANDBOX_SPEED, limits=settings.slots)
-            async with (
-                Sandbox(sandbox_settings) as sandbox,
-                HttpGateway(GatewaySettings(sandbox.base_url, Secret("sandbox"))) as gateway,
-            ):
-                yield gateway
-            return
-        gateway_settings = GatewaySettings(
-            settings.base_url,
-            read_api_key(),
-            timeout_seconds=settings.gateway_timeout,
-            requests_per_second=settings.requests_per_second,
-            result_bytes=int(settings.result_max_mb * 1024**2),
-        )
-        async with HttpGateway(gateway_settings) as gateway:
-            yield gateway
-
     def _make_is_recorded(self) -> IsRecorded:
         recorded = recorded_contents(self._ledger.records.values())  # as it is now: threads ask it, and records change
         return lambda path, sha256: any(sha256 == known for _, known in recorded.get(path, ()))
@@ -386,7 +262,7 @@ class _Run:
         settings, options, clock = self._project.settings, self._options, SystemClock()
         max_cost = settings.max_cost if options.max_cost is None else options.max_cost
         left = None if max_cost is None else max(_NOTHING, max_cost - aside)
-        haste = _SANDBOX_SPEED if options.sandbox else 1.0
+        haste = SANDBOX_SPEED if options.sandbox else 1.0
         return Scheduler(
             gateway=gateway,
             ledger=self._keeper.recorder(self._ledger) if self._keeper else self._ledger,
@@ -406,17 +282,3 @@ class _Run:
             latencies=self._latencies,
             inspect=self._postflight.inspect,
         )
-
-
-def _in_order_of_places(plan: Plan) -> list[PlannedJob]:
-    """Planned jobs, each before the one that comes to where its results lie: names that were shifted make way."""
-    ordered: list[PlannedJob] = []
-    waiting = {planned.job: planned for planned in plan.jobs if planned.action is not Action.ORPHAN}
-    heirs = {planned.taken_from or planned.moved_from: planned.job for planned in waiting.values()}
-    while waiting:
-        job = next(iter(waiting))
-        chain = [job]
-        while (job := heirs.get(job, "")) in waiting and job not in chain:
-            chain.append(job)
-        ordered += [waiting.pop(name) for name in reversed(chain)]
-    return ordered

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from kirin_batch.commands.rows import JobRow, count_statuses, make_row
-from kirin_batch.commands.run import RunReport
+from kirin_batch.commands.run_terms import RunReport
 from kirin_batch.errors import ExitCode, GatewayRefusedError
 from kirin_batch.plan import Action, PlannedJob
 from kirin_batch.records import Status, TaskError
