@@ -3,7 +3,6 @@
 import functools
 import http.server
 import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -14,18 +13,12 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from chromium import open_browser
+from playwright.sync_api import Browser, Page, expect
 
 pytestmark = pytest.mark.browser
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-IN_CI = bool(os.environ.get("CI"))  # read before the tests' own environment leaves it out
-OFFLINE = (
-    *("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"),
-    *("--disable-domain-reliability", "--disable-sync", "--no-first-run", "--no-pings"),
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-)
 WIDE, NARROW = (1440, 900), (390, 844)
 SPEC = """
 version: 1
@@ -73,13 +66,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    if CHROMIUM is None:
-        reason = "there is no Chromium: Debian's is `apt-get install chromium`"
-        pytest.fail(reason) if IN_CI else pytest.skip(reason)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=OFFLINE)
+    with open_browser() as browser:
         yield browser
-        browser.close()
 
 
 @contextmanager

@@ -1,24 +1,15 @@
 """The live page in a real browser: opened while a run is going on, it shows results as they arrive."""
 
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from chromium import open_browser
 from live_server import serving
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 from studio import Studio, open_studio
 
 pytestmark = pytest.mark.browser
-
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-IN_CI = bool(os.environ.get("CI"))  # read before the tests' own environment leaves it out
-OFFLINE = (
-    *("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"),
-    *("--disable-domain-reliability", "--disable-sync", "--no-first-run", "--no-pings"),
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-)
 
 
 @pytest.fixture
@@ -31,13 +22,8 @@ def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    if CHROMIUM is None:
-        reason = "there is no Chromium: Debian's is `apt-get install chromium`"
-        pytest.fail(reason) if IN_CI else pytest.skip(reason)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=OFFLINE)
+    with open_browser() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
