@@ -15,12 +15,13 @@ import resource
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 from time import perf_counter, process_time
+
+from own_process import served_by
 
 from kirin_batch.bodies import RequestBuilder
 from kirin_batch.encoded_file import EncodedFile
@@ -166,25 +167,6 @@ async def serve() -> None:
         await asyncio.to_thread(sys.stdin.read)
 
 
-@contextmanager
-def server() -> Iterator[str]:
-    """A server in a process of its own; its base URL."""
-    with subprocess.Popen(  # noqa: S603 - this script
-        [sys.executable, __file__, "--serve"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env=environment(),
-    ) as process:
-        if process.stdin is None or process.stdout is None:
-            raise RuntimeError("a process without pipes")
-        try:
-            yield process.stdout.readline().strip()
-        finally:
-            process.stdin.close()
-            process.wait(10)
-
-
 def environment() -> dict[str, str]:
     """What the children of this process find."""
     return {**os.environ, "PYTHONPATH": os.pathsep.join((str(CHECKOUT), os.environ.get("PYTHONPATH", "")))}
@@ -202,7 +184,7 @@ def cost_of(way: str, url: str, image: Path, *, bodies: int) -> Cost:
 def compare(bodies: int, megabytes: float, *, rounds: int) -> None:
     """Print what the ways take, each against what is built in memory."""
     found: dict[str, list[Cost]] = {way: [] for way in WAYS}
-    with tempfile.TemporaryDirectory(prefix="kirin-benchmark-") as folder, server() as url:
+    with tempfile.TemporaryDirectory(prefix="kirin-benchmark-") as folder, served_by(__file__, environment()) as url:
         image = Path(folder) / "image.png"
         image.write_bytes(os.urandom(round(megabytes * 1e6 * 3 / 4)))
         image.with_suffix(".small").write_bytes(os.urandom(200_000))

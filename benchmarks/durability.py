@@ -23,6 +23,7 @@ from time import perf_counter, process_time
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
+from own_process import served_by
 
 from kirin_batch.cli.main import run_command_line
 from kirin_batch.fault_points import FaultPoint, arm
@@ -146,25 +147,6 @@ async def serve() -> None:
         await asyncio.to_thread(sys.stdin.read)
 
 
-@contextmanager
-def gateway() -> Iterator[str]:
-    """A gateway in a process of its own; its base URL."""
-    with subprocess.Popen(  # noqa: S603 - this script
-        [sys.executable, __file__, "--serve"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env=environment(),
-    ) as process:
-        if process.stdin is None or process.stdout is None:
-            raise RuntimeError("a process without pipes")
-        try:
-            yield process.stdout.readline().strip()
-        finally:
-            process.stdin.close()
-            process.wait(10)
-
-
 def environment(url: str = "") -> dict[str, str]:
     """What the children of this process find."""
     return {**os.environ, "PYTHONPATH": str(CHECKOUT), "KIRIN_API_KEY": "sk-benchmark", "KIRIN_BASE_URL": url}
@@ -185,7 +167,10 @@ def compare_runs(title: str, jobs: int, arguments: Sequence[str], *, rounds: int
     for number in range(rounds):
         for name, options in WAYS.items():
             # A gateway of its own, which knows none of the ids; and a folder of its own.
-            with tempfile.TemporaryDirectory(prefix="kirin-benchmark-") as folder, gateway() as url:
+            with (
+                tempfile.TemporaryDirectory(prefix="kirin-benchmark-") as folder,
+                served_by(__file__, environment()) as url,
+            ):
                 root = Path(folder).resolve() / f"round{number}"
                 write_project(root, jobs)
                 found[name].append(cost_of(["--run", str(root), *options, *arguments], url=url))

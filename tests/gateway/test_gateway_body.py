@@ -6,7 +6,7 @@ import hashlib
 import os
 import tempfile
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -194,3 +194,29 @@ def test_a_request_that_is_cancelled_while_it_is_sent_leaves_nothing_open(tmp_pa
         return wire
 
     assert asyncio.run(scenario()).requests == []
+
+
+@pytest.mark.parametrize(("size", "is_waited_for"), [(100, False), (200_000, True)])
+def test_an_upload_has_time_by_its_size_beside_that_for_the_answer(
+    tmp_path: Path, size: int, *, is_waited_for: bool
+) -> None:
+    async def scenario() -> Answer:
+        answered = asyncio.Event()
+
+        async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            head = await reader.readuntil(b"\r\n\r\n")
+            await asyncio.sleep(1.0)  # a slow line
+            with suppress(asyncio.IncompleteReadError, ConnectionError):
+                await reader.readexactly(int(head.lower().partition(b"content-length:")[2].split()[0]))
+                writer.write(TASK)
+            writer.close()
+            answered.set()
+
+        async with await asyncio.start_server(take, "127.0.0.1", 0) as server:
+            url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+            async with HttpGateway(settings_for(url, timeout_seconds=0.5)) as gateway:
+                said = await gateway.create("m", {"image": save(tmp_path / "a.png", content_of(size))})
+            await answered.wait()
+            return said
+
+    assert (asyncio.run(scenario()) == Running("t")) is is_waited_for

@@ -119,3 +119,12 @@ def test_every_job_starts_once_whatever_the_sizes_and_the_ends(sizes: list[int],
         assert sum(desk.jobs[f"s:{name}"].slots for name in running) <= 10
         seen = list(dict.fromkeys(seen))
     assert sorted(seen) == sorted(job.id.removeprefix("s:") for job in jobs)
+
+
+def test_a_second_late_is_worth_the_slots_that_others_wait_for_and_more_where_a_chain_waits() -> None:
+    first, large, last = picture("s:first"), picture("s:large", slots=4), film("s:last", needs=("s:first",))
+    line = Line({job.id: job for job in (first, large, last)}, plan_for([first, large, last]))
+    assert [line.worth_of(job) for job in (first, large, last)] == [5.0, 4.0, 0.0]
+    for job in (first, large):
+        line.take(job)
+    assert [line.worth_of(job) for job in (first, large)] == [4.0, 0.0]
