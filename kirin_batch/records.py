@@ -89,6 +89,7 @@ class Record:
     `cost` is USD as decimal text, as the gateway said it; times are UTC, `2026-01-31T12:00:00Z`. `earlier` holds the
     tasks that this job had before (other digests, takes and attempts), newest last: what was paid for is never
     forgotten. `warnings` tell where its results are not what was asked for. `sandbox` marks what `run --sandbox` made.
+    `params` are what was asked for, as others may see it (None: nobody noted it): a plan tells what changed since.
     """
 
     job: str
@@ -107,6 +108,7 @@ class Record:
     finished_at: str | None = None
     warnings: tuple[Mismatch, ...] = ()
     sandbox: bool = False
+    params: Mapping[str, Any] | None = field(default=None, repr=False, hash=False)
     earlier: tuple["Record", ...] = field(default=(), repr=False)
 
     def as_json(self) -> dict[str, Any]:
@@ -135,6 +137,8 @@ class Record:
             task["warnings"] = [warning.as_json() for warning in self.warnings]
         if self.sandbox:
             task["sandbox"] = True
+        if self.params is not None:
+            task["params"] = self.params
         return task
 
     @classmethod
@@ -177,5 +181,6 @@ class Record:
                 for told in task.get("warnings", ())
             ),
             sandbox=task.get("sandbox", False),
+            params=task.get("params"),
             earlier=earlier,
         )

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from kirin_batch.clock import Clock, SystemClock, timestamp
+from kirin_batch.commands.credentials import known_secrets
 from kirin_batch.commands.gateways import open_gateway
 from kirin_batch.commands.planning import plan_jobs, require_own_places
 from kirin_batch.commands.rows import JobRow, make_row
@@ -20,6 +21,7 @@ from kirin_batch.gateway.answers import Done, Failed, Gateway, Missing, Unknown
 from kirin_batch.identity import external_task_id
 from kirin_batch.jobs import Job
 from kirin_batch.journal import Ledger
+from kirin_batch.outputs.sidecar import public_params
 from kirin_batch.plan import PlannedJob, PlanOptions
 from kirin_batch.project import Settings
 from kirin_batch.records import Output, Record, Status, TaskError
@@ -198,6 +200,7 @@ class _Search:
             take=job.take,
             attempt=attempt,
             task_id=answer.task_id,
+            params=public_params(job, secrets=known_secrets(self._settings.env)),
         )
         match answer:
             case Done(results=results, element_id=element_id, cost=cost) if _is_whole(job, answer):

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING
 
 from kirin_batch.bodies import RequestBuilder
@@ -27,6 +28,7 @@ from kirin_batch.manifest import save_manifest
 from kirin_batch.outputs.collector import Downloader, Lister, remove_leftovers
 from kirin_batch.outputs.postflight import Postflight
 from kirin_batch.outputs.replaced import IsRecorded, with_earlier_files
+from kirin_batch.outputs.sidecar import public_params
 from kirin_batch.plan import SENDING, WORK, Action, Plan
 from kirin_batch.records import Output, Status
 from kirin_batch.run_lock import hold_run_lock
@@ -281,4 +283,5 @@ class _Run:
             limits=Limits(slots=settings.slots, total=options.concurrency, max_cost=left, fail_fast=options.fail_fast),
             latencies=self._latencies,
             inspect=self._postflight.inspect,
+            tell_params=partial(public_params, secrets=known_secrets(settings.env)),
         )

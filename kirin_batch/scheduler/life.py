@@ -418,6 +418,7 @@ class TaskLife:
             take=self._job.take,
             attempt=self._attempt,
             sandbox=self._around.rules.sandbox,
+            params=self._around.tell_params(self._job),
             earlier=_earlier(record),
         )
 

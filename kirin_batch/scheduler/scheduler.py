@@ -28,7 +28,7 @@ from kirin_batch.scheduler.observer import Observer
 from kirin_batch.scheduler.outcome import Collector, Outcome, Recorder
 from kirin_batch.scheduler.patience import Patience
 from kirin_batch.scheduler.slots import Slots
-from kirin_batch.scheduler.surroundings import BuildParams, Inspect, Rules, Surroundings, accept
+from kirin_batch.scheduler.surroundings import BuildParams, Inspect, Rules, Surroundings, TellParams, accept
 from kirin_batch.scheduler.timers import Alarm, Timers
 
 __all__ = ["Limits", "Scheduler"]
@@ -68,6 +68,7 @@ class Scheduler:
         limits: Limits,
         latencies: Latencies | None = None,
         inspect: Inspect = accept,
+        tell_params: TellParams = lambda _job: None,
     ) -> None:
         self._clock = clock
         self._observer = observer
@@ -85,6 +86,7 @@ class Scheduler:
             latencies=latencies or Latencies(),
             worth_of=self._worth_of,
             inspect=inspect,
+            tell_params=tell_params,
         )
         self._open({}, Plan(()))
         self._lives: dict[str, TaskLife] = {}

@@ -14,11 +14,14 @@ from kirin_batch.scheduler.outcome import Collector, Recorder
 from kirin_batch.scheduler.pacing import PollPolicy
 from kirin_batch.scheduler.patience import Patience
 
-__all__ = ["BuildParams", "Inspect", "Rules", "Surroundings", "accept"]
+__all__ = ["BuildParams", "Inspect", "Rules", "Surroundings", "TellParams", "accept"]
 
 BuildParams = Callable[[Job, str], Awaitable[dict[str, Any] | str]]
 """Makes the params of a job's request under an external_task_id, or says why it cannot."""
 
+
+TellParams = Callable[[Job], Mapping[str, Any] | None]
+"""The params of a job as its record may tell them to others."""
 
 Inspect = Callable[[Job, Record], Awaitable[Record]]
 """Holds the results of a completed task against what was asked for; its record with what is to be said of them."""
@@ -64,5 +67,6 @@ class Surroundings:
     latencies: Latencies
     worth_of: Callable[[Job], float]
     inspect: Inspect = accept
+    tell_params: TellParams = lambda _job: None
     refusals: dict[str, TaskError] = field(default_factory=dict)
     lookups: Lookups = field(default_factory=Lookups)
