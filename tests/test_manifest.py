@@ -7,6 +7,7 @@ from spec_projects import draw, load, spec_of
 
 from kirin_batch.manifest import save_manifest
 from kirin_batch.models import shape_of
+from kirin_batch.outputs.sidecar import public_params
 
 SPEC = spec_of(
     "poster: {model: kirin_v2_image, tags: [007, film], params: {prompt: a fox, image: ../assets/fox.png}}\n"
@@ -17,7 +18,7 @@ SPEC = spec_of(
 def saved(root: Path) -> bytes:
     draw(root / "assets" / "fox.png")
     path = root / "manifest.json"
-    save_manifest(path, load(root, {"specs/a.yaml": SPEC}).jobs.values(), root)
+    save_manifest(path, load(root, {"specs/a.yaml": SPEC}).jobs.values(), root, tell_params=public_params)
     return path.read_bytes()
 
 
@@ -41,6 +42,6 @@ def test_a_file_outside_the_project_is_shown_with_its_whole_path(tmp_path: Path)
     image = draw(tmp_path / "fox.png")
     spec = spec_of("hero: {model: kirin_v2_image, params: {prompt: a fox, image: ../../fox.png}}")
     jobs = load(root, {"specs/a.yaml": spec}, allow_outside=True).jobs
-    save_manifest(tmp_path / "manifest.json", jobs.values(), root)
+    save_manifest(tmp_path / "manifest.json", jobs.values(), root, tell_params=public_params)
     (line,) = json.loads((tmp_path / "manifest.json").read_bytes())["jobs"]
     assert line["files"]["/image"]["path"] == str(image.resolve())

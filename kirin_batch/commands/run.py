@@ -95,9 +95,9 @@ class _Run:
         self._on_interrupt = on_interrupt
         self._confirm = confirm
         settings = self._project.settings
-        self._postflight = Postflight(
-            self._project.root, workspace.catalog, sidecar=settings.sidecar, secrets=known_secrets(settings.env)
-        )
+        secrets = known_secrets(settings.env)
+        self._tell_params = partial(public_params, secrets=secrets)
+        self._postflight = Postflight(self._project.root, workspace.catalog, sidecar=settings.sidecar, secrets=secrets)
         # A sandbox is faster than any gateway: what it takes teaches nothing.
         self._latencies = Latencies(haste=SANDBOX_SPEED) if options.sandbox else load_latencies(self._project.latencies)
         self._keeper: Keeper | None = None
@@ -110,7 +110,12 @@ class _Run:
     async def carry_out(self, keeper: "Keeper | None") -> RunReport:
         self._keeper = keeper
         plan = self._make_plan()
-        save_manifest(self._project.manifest, self._workspace.specs.jobs.values(), self._project.root)
+        save_manifest(
+            self._project.manifest,
+            self._workspace.specs.jobs.values(),
+            self._project.root,
+            tell_params=self._tell_params,
+        )
         options, project = self._options, self._project
         check_plan(plan, locked=options.locked, resend=options.resend, sandbox=options.sandbox)
         remove_leftovers(project.root, self._workspace.specs.jobs.values())
@@ -283,5 +288,5 @@ class _Run:
             limits=Limits(slots=settings.slots, total=options.concurrency, max_cost=left, fail_fast=options.fail_fast),
             latencies=self._latencies,
             inspect=self._postflight.inspect,
-            tell_params=partial(public_params, secrets=known_secrets(settings.env)),
+            tell_params=self._tell_params,
         )

@@ -24,7 +24,7 @@ def test_each_task_of_a_job_keeps_what_it_was_asked_for(studio: Studio) -> None:
     assert [task.params for task in record.earlier] == [{"prompt": "a fox at dawn"}]
 
 
-def test_a_secret_comes_into_no_lockfile_and_an_image_as_its_hash(
+def test_a_secret_comes_into_no_file_of_the_project_and_an_image_as_its_hash(
     studio: Studio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("STUDIO_TOKEN", "hush-hush-42")
@@ -35,7 +35,9 @@ def test_a_secret_comes_into_no_lockfile_and_an_image_as_its_hash(
         "      image_list: [{image: ../assets/fox.png}]\n"
     )
     assert studio.run("run").code == 0
-    assert "hush" not in (studio.root / "kirin.lock").read_text()
+    files = [path for path in studio.root.rglob("*") if path.is_file() and path.suffix != ".png"]
+    assert {"kirin.lock", "manifest.json"} <= {path.name for path in files}
+    assert [path for path in files if b"hush" in path.read_bytes()] == []
     image = {"file": "../assets/fox.png", "sha256": sha256_of_file(studio.root / "assets" / "fox.png")}
     assert studio.records["film:one"].params == {"prompt": "as [secret] says", "image_list": [{"image": image}]}
 
