@@ -59,6 +59,7 @@ class Settings:
     env: tuple[str, ...] = ()
     allow_outside: bool = False
     sidecar: bool = False
+    embed: bool = False
     store: str | None = None
 
 
@@ -202,6 +203,7 @@ def _settings_of(said: dict[str, Any]) -> Settings:
         env=tuple(said.get("env", ())),
         allow_outside=said.get("allow_outside", False),
         sidecar=said.get("sidecar", False),
+        embed=said.get("embed", False),
         store=said.get("store"),
     )
 

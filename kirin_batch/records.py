@@ -28,6 +28,7 @@ class Output:
     """One result: `path` below the project's root, `sha256` and `bytes` are None until it is on disk.
 
     `type` is the gateway's word (`image`, `video`); `url` is where the gateway serves it, for at most 30 days.
+    `served_sha256` is of what it served, where the file differs from that: a note was embedded.
     """
 
     url: str
@@ -35,15 +36,18 @@ class Output:
     path: str | None = None
     sha256: str | None = None
     bytes: int | None = None
+    served_sha256: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The form of the lockfile and of `--format json`."""
+        served = {} if self.served_sha256 is None else {"served_sha256": self.served_sha256}
         return {
             "path": self.path,
             "sha256": self.sha256,
             "bytes": self.bytes,
             "type": self.type,
             "url": self.url,
+            **served,
         }
 
 
@@ -171,6 +175,7 @@ class Record:
                     path=out["path"],
                     sha256=out["sha256"],
                     bytes=out["bytes"],
+                    served_sha256=out.get("served_sha256"),
                 )
                 for out in task["outputs"]
             ),

@@ -26,6 +26,7 @@ from kirin_batch.jobs import Job
 from kirin_batch.journal import Ledger
 from kirin_batch.manifest import save_manifest
 from kirin_batch.outputs.collector import Downloader, Lister, remove_leftovers
+from kirin_batch.outputs.embedding import Note, note_of
 from kirin_batch.outputs.postflight import Postflight
 from kirin_batch.outputs.replaced import IsRecorded, with_earlier_files
 from kirin_batch.outputs.sidecar import public_params
@@ -258,7 +259,14 @@ class _Run:
             downloads=self._project.settings.downloads,
             is_recorded=self._make_is_recorded(),
             recorded_before=self._recorded_before,
+            note_of=self._note_of,
         )
+
+    def _note_of(self, job: Job) -> Note | None:
+        record = self._ledger.records.get(job.id)
+        if record is None or not self._project.settings.embed:
+            return None
+        return note_of(job, record, self._tell_params(job) if record.params is None else record.params)
 
     def _recorded_before(self, job: Job) -> tuple[Output, ...]:
         record = self._ledger.records.get(job.id)

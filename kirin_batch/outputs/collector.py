@@ -26,6 +26,7 @@ from kirin_batch.gateway.answers import (
 )
 from kirin_batch.jobs import Job
 from kirin_batch.naming import output_path
+from kirin_batch.outputs.embedding import Note
 from kirin_batch.outputs.replaced import IsRecorded, keep_copy
 from kirin_batch.outputs.sink import Part, Sink
 from kirin_batch.records import Output
@@ -51,11 +52,11 @@ class Downloader:
     """Brings results below the project's root, so many at a time.
 
     A file that `is_recorded` does not know is copied before a result takes its place. `recorded_before` tells the
-    results of a job's task as an earlier run recorded them: what comes now must be the same. `gone` are the ids of jobs
-    whose results will not come any more.
+    results of a job's task as an earlier run recorded them: what comes now must be the same. `note_of` tells what is
+    embedded into the pictures of a job, if anything. `gone` are the ids of jobs whose results will not come any more.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is a part of the world that a test replaces
         self,
         root: Path,
         gateway: Gateway,
@@ -64,11 +65,13 @@ class Downloader:
         downloads: int,
         is_recorded: IsRecorded,
         recorded_before: Callable[[Job], Sequence[Output]] = lambda _job: (),
+        note_of: Callable[[Job], Note | None] = lambda _job: None,
     ) -> None:
         self.gone: set[str] = set()
         self._root = root
         self._is_recorded = is_recorded
         self._recorded_before = recorded_before
+        self._note_of = note_of
         self._gateway = gateway
         self._clock = clock
         self._turns = asyncio.Semaphore(downloads)
@@ -76,8 +79,8 @@ class Downloader:
 
     async def collect(self, job: Job, results: Sequence[Result]) -> tuple[Output, ...] | Missed:
         """All results as complete files in the gateway's order, or why not; KirinError where the disk refuses."""
-        hashes = tuple(output.sha256 for output in self._recorded_before(job))
-        delivery = _Delivery(self._root, job, results, self._is_recorded, hashes)
+        before = self._recorded_before(job)
+        delivery = _Delivery(self._root, job, results, self._is_recorded, before=before, note=self._note_of(job))
         try:
             missed = await self._bring(job, results, delivery)
         except OSError as error:
@@ -134,9 +137,12 @@ class _Delivery:
         job: Job,
         results: Sequence[Result],
         is_recorded: IsRecorded,
-        hashes: Sequence[str | None],
+        *,
+        before: Sequence[Output],
+        note: Note | None,
     ) -> None:
-        self._hashes = hashes
+        self._before = before
+        self._note = note
         self._root = root
         self._job = job
         self._results = results
@@ -153,9 +159,12 @@ class _Delivery:
         if isinstance(part, Missed):
             return part
         index = len(self._parts)
-        expected = self._hashes[index] if index < len(self._hashes) else None
-        if expected not in {None, part.sha256}:
+        before = self._before[index] if index < len(self._before) else None
+        if before and (before.served_sha256 or before.sha256) not in {None, part.sha256}:
             return Missed(f"result {index + 1} is served with another content than was recorded", is_gone=True)
+        is_plain = before is not None and before.sha256 == part.sha256  # and stays the file that was recorded
+        if self._note is not None and not is_plain:
+            part = self.sinks[-1].embed(part, self._note, number=index + 1)
         self._parts.append(part)
         if len(self._parts) == len(self._results):
             self.outputs = self._publish()
@@ -173,7 +182,14 @@ class _Delivery:
             flush_folder(folder)
         reach(FaultPoint.RESULTS_KEPT)
         return tuple(
-            Output(url=result.url, type=result.type, path=name, sha256=part.sha256, bytes=part.size_bytes)
+            Output(
+                url=result.url,
+                type=result.type,
+                path=name,
+                sha256=part.sha256,
+                bytes=part.size_bytes,
+                served_sha256=part.served_sha256,
+            )
             for name, part, result in zip(names, parts, self._results, strict=True)
         )
 

@@ -8,14 +8,15 @@ import asyncio
 import hashlib
 import os
 from collections.abc import Awaitable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
-from kirin_batch.disk import make_folders
+from kirin_batch.disk import make_folders, sha256_of_file
 from kirin_batch.fault_points import FaultPoint, reach
 from kirin_batch.gateway.answers import Result
 from kirin_batch.jobs import Job
+from kirin_batch.outputs.embedding import Note, embed
 from kirin_batch.outputs.media import HEAD_BYTES, recognise
 from kirin_batch.scheduler.outcome import Missed
 
@@ -29,11 +30,12 @@ _MEDIA_TYPES = frozenset({"image", "video"})  # results beside a text are whatev
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A result that is complete on disk, not yet under its name."""
+    """A result that is complete on disk, not yet under its name. `served_sha256` as in Output."""
 
     ext: str
     sha256: str
     size_bytes: int
+    served_sha256: str | None = None
 
 
 class Sink:
@@ -87,6 +89,13 @@ class Sink:
             os.fsync(file.fileno())
         reach(FaultPoint.RESULT_FLUSHED)
         return Part(media.ext, self._hash.hexdigest(), self._written_bytes)
+
+    def embed(self, part: Part, note: Note, *, number: int) -> Part:
+        """Write a note into the finished file, where its format takes one; in a thread. Raises OSError."""
+        if not embed(self.path, note, number=number):
+            return part
+        size_bytes = self.path.stat().st_size
+        return replace(part, sha256=sha256_of_file(self.path), size_bytes=size_bytes, served_sha256=part.sha256)
 
     def _spill(self) -> None:
         self._append(self._open())
