@@ -6,7 +6,7 @@ in params as an EncodedFile: its Base64 is made when it is sent, and never held 
 
 import asyncio
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +22,21 @@ _Files = Mapping[Pointer, EncodedFile]
 
 
 class RequestBuilder:
-    """Builds from the records as they stand; what a job needs is done when its request is built."""
+    """Builds from the records as they stand; what a job needs is done when its request is built.
 
-    def __init__(self, root: Path, records: Mapping[str, Record], catalog: Catalog) -> None:
+    `may_read` tells whether the project may read a result, by its path below the root: a link may lead out of it.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        records: Mapping[str, Record],
+        catalog: Catalog,
+        *,
+        may_read: Callable[[str], bool] = lambda _path: True,
+    ) -> None:
         self._root = root
+        self._may_read = may_read
         self._records = records
         self._catalog = catalog
         # One at a time: more threads at work than there are processors would hold the event loop up.
@@ -74,6 +85,8 @@ class RequestBuilder:
             return output.url
         if output.path is None or output.sha256 is None:
             raise _CannotBuildError(f"{link}: the result was not downloaded")
+        if not self._may_read(output.path):
+            raise _CannotBuildError(f"{link}: a link leads {output.path} out of the project")
         return EncodedFile.of(self._root / output.path, output.sha256)
 
     def _complaint(self, job: Job, params: dict[str, Any], *, linked: _Files, local: _Files) -> str:

@@ -40,6 +40,7 @@ from kirin_batch.scheduler.outcome import Outcome
 from kirin_batch.scheduler.pacing import PollPolicy
 from kirin_batch.scheduler.scheduler import Limits, Scheduler
 from kirin_batch.scheduler.surroundings import Rules
+from kirin_batch.specs.files import Boundary
 
 if TYPE_CHECKING:
     from kirin_batch.outputs.keeper import Keeper
@@ -282,7 +283,12 @@ class _Run:
             gateway=gateway,
             ledger=self._keeper.recorder(self._ledger) if self._keeper else self._ledger,
             collector=downloader if options.download else Lister(),
-            build_params=RequestBuilder(self._project.root, self._ledger.records, self._workspace.catalog).build,
+            build_params=RequestBuilder(
+                self._project.root,
+                self._ledger.records,
+                self._workspace.catalog,
+                may_read=Boundary(self._project).has,
+            ).build,
             clock=clock,
             observer=self._observer,
             rules=Rules(

@@ -78,11 +78,13 @@ class Downloader:
         self._mark = secrets.token_hex(4)  # outside the project, another checkout may write to the same place
 
     async def collect(self, job: Job, results: Sequence[Result]) -> tuple[Output, ...] | Missed:
-        """All results as complete files in the gateway's order, or why not; KirinError where the disk refuses."""
+        """All results as complete files in their order, or why not. Raises KirinError for a disk that refuses."""
         before = self._recorded_before(job)
         delivery = _Delivery(self._root, job, results, self._is_recorded, before=before, note=self._note_of(job))
         try:
             missed = await self._bring(job, results, delivery)
+        except IsADirectoryError as error:  # in the place of one result: that keeps no other job back
+            return Missed(f"its results cannot be written: {error}")
         except OSError as error:
             raise KirinError(f"the results of {job.id} cannot be written: {error}") from error
         finally:

@@ -8,7 +8,7 @@ import asyncio
 import logging
 import os
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
@@ -70,8 +70,9 @@ class Keeper:
 
     def look(self, outputs: Iterable[Output]) -> list[Future[bool]]:
         """Ask the store about results that it is not known to hold; the futures are True where it answered."""
-        unknown = {key for output in outputs if (key := key_of(output)) and key not in self._stored}
-        return [self._crew.call(partial(self._find, group)) for group in in_groups(sorted(unknown))]
+        sizes = {key: output.bytes for output in outputs if (key := key_of(output)) and key not in self._stored}
+        groups = in_groups(sorted(sizes))
+        return [self._crew.call(partial(self._find, {key: sizes[key] for key in group})) for group in groups]
 
     async def bring(self, outputs: Iterable[Output], *, is_recorded: IsRecorded) -> int:
         """Put results that are not on disk where they were recorded, as far as the store has them; how many it had.
@@ -137,13 +138,16 @@ class Keeper:
 
     # What follows runs in threads of the crew.
 
-    def _find(self, keys: list[str]) -> bool:
+    def _find(self, sizes: Mapping[str, int | None]) -> bool:
         if self._is_given_up():
             return False
         try:
-            self._stored.update(self._store.find(keys))
+            found = self._store.find(sizes)
         except StoreError as error:
             return self._fail(error)
+        whole = {key for key, size_bytes in found.items() if sizes[key] in {None, size_bytes}}
+        self._stored.update(whole)
+        self._damaged.update(found.keys() - whole)  # cut off, say: to be put there again
         return self._succeed()
 
     def _keep(self, output: Output, key: str) -> bool:

@@ -69,17 +69,22 @@ class Store:
             except ImportError as error:
                 raise UsageError(f"store: {url} needs {scheme}fs: pip install 'kirin-batch[{scheme}]'") from error
 
-    def find(self, keys: Collection[str]) -> set[str]:
-        """Which of the keys, all of one group, the store holds."""
+    def find(self, keys: Collection[str]) -> dict[str, int]:
+        """Which of the keys, all of one group, the store holds, with the bytes that each takes."""
         with self._wall():
-            if len(keys) < _LISTED_FROM:
-                return {key for key in keys if self._files.exists(self._place(key))}
-            try:
-                listed = self._files.ls(self._place(next(iter(keys)).rpartition("/")[0]), detail=False)
-            except FileNotFoundError:
-                return set()
-            names = {place.rpartition("/")[2] for place in listed}
-            return {key for key in keys if key.rpartition("/")[2] in names}
+            sizes = {found["name"].rpartition("/")[2]: found["size"] for found in self._list(keys)}
+            return {key: sizes[name] for key in keys if (name := key.rpartition("/")[2]) in sizes}
+
+    def _list(self, keys: Collection[str]) -> list[dict[str, Any]]:
+        """What the store tells of keys of one group, and of others beside them."""
+        places = [self._place(key) for key in keys]
+        try:
+            if len(places) < _LISTED_FROM:
+                return [self._files.info(place) for place in places]
+            listed: list[dict[str, Any]] = self._files.ls(places[0].rpartition("/")[0], detail=True)
+        except FileNotFoundError:
+            return []
+        return listed
 
     def put(self, file: Path, key: str, *, replaces: bool = False) -> None:
         """Keep the content of a file; one that is there already is only written again where that `replaces` it."""

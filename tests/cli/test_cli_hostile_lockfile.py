@@ -136,3 +136,16 @@ def test_a_result_that_is_a_link_to_itself_breaks_no_command(studio: Studio, com
     file.symlink_to(file)
     ran = studio.run(*command)
     assert (ran.code in {0, 1}, "bug:" in ran.err) == (True, False), ran.err
+
+
+def test_what_a_link_leads_out_of_the_project_is_sent_to_nobody(studio: Studio, tmp_path: Path) -> None:
+    poster = "  poster: {params: {prompt: a}}\n"
+    studio.spec(poster)
+    studio.run("run")
+    outside = tmp_path / "outside.png"
+    studio.result("film:poster").rename(outside)
+    studio.result("film:poster").symlink_to(outside)
+    studio.spec(poster + '  still: {params: {prompt: b, image: "${{ jobs.poster.file }}"}}\n')
+    ran = studio.run("run", "--no-download")
+    assert (ran.code, "a link leads outputs/film/poster/1.png out of the project" in ran.err) == (1, True), ran.err
+    assert len(studio.books.tasks) == 1

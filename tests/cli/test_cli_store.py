@@ -132,6 +132,17 @@ def test_what_the_store_lost_is_put_there_again_by_fetch(studio: Studio, place: 
     assert place.objects() == by_key(contents(studio))
 
 
+def test_what_was_cut_off_in_the_store_is_put_there_again(studio: Studio, place: StorePlace) -> None:
+    place.make()
+    make(studio, one="a", two="b")
+    whole = place.objects()
+    key = next(iter(whole))
+    place.put(key, whole[key][:-5])
+    (studio.root / ".kirin" / "stored.txt").unlink()  # as on another clone
+    assert studio.run("run").code == 0
+    assert place.objects() == whole
+
+
 def test_a_damaged_result_is_told_taken_from_the_gateway_and_mended(studio: Studio, place: StorePlace) -> None:
     place.make()
     make(studio, one="a")

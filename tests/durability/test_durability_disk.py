@@ -163,18 +163,20 @@ def test_a_folder_that_may_not_be_written_is_named(studio: Studio, folder: str, 
     finish(studio)
 
 
-def test_a_result_that_became_a_folder_is_named_and_what_is_in_it_stays(studio: Studio) -> None:
+def test_a_result_that_became_a_folder_is_named_what_is_in_it_stays_and_all_else_goes_on(studio: Studio) -> None:
     finish(studio)
     result = studio.result("film:one")
     result.unlink()
     result.mkdir()
     (result / "mine").write_text("mine")
-    ran = studio.run("run", "-q")
-    check_error(ran, "the results of film:one cannot be written: [Errno 21] Is a directory")
-    assert str(result) in ran.err
+    studio.prompts(one="a", two="b")
+    ran = studio.run("run", "--format", "json")
+    one, two = ran.json["jobs"]
+    assert (ran.code, "Is a directory" in one["error"]["message"], str(result) in one["error"]["message"]) == (1, 1, 1)
+    assert (two["status"], two["error"]) == ("completed", None)
     assert (result / "mine").read_text() == "mine"
     result.rename(studio.root / "mine")
-    finish(studio)
+    finish(studio, tasks=2)
 
 
 # --- what changes under a run -----------------------------------------------------------------------------------------
