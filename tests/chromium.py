@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, sync_playwright
 
-__all__ = ["open_browser"]
+__all__ = ["grave_problems", "open_browser"]
 
 _CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 _IN_CI = bool(os.environ.get("CI"))  # read before the tests' own environment leaves it out
@@ -29,3 +30,10 @@ def open_browser() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=_CHROMIUM, args=_OFFLINE)
         yield browser
         browser.close()
+
+
+def grave_problems(page: Page) -> list[str]:
+    """What axe-core calls serious or critical, by rule and place."""
+    found = Axe().run(page).response["violations"]
+    grave = [violation for violation in found if violation["impact"] in {"serious", "critical"}]
+    return [f"{violation['id']}: {node['html'][:200]}" for violation in grave for node in violation["nodes"]]

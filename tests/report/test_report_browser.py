@@ -12,8 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from chromium import open_browser
+from chromium import grave_problems, open_browser
 from playwright.sync_api import Browser, Page, expect
 
 pytestmark = pytest.mark.browser
@@ -260,20 +259,13 @@ def test_a_phone_shows_all_of_it_without_scrolling_sideways(browser: Browser, se
 def test_axe_finds_no_serious_problem(browser: Browser, server: str, scheme: str, size: tuple[int, int]) -> None:
     with visiting(browser, server, scheme=scheme, size=size) as visit:
         visit.page.click("#charts-button")
-        assert problems(visit.page) == []
+        assert grave_problems(visit.page) == []
         visit.page.locator(".tile .open").first.click()
-        assert problems(visit.page) == []
+        assert grave_problems(visit.page) == []
         visit.page.keyboard.press("Escape")
         picks = visit.page.locator(".pick")
         picks.nth(0).click(force=True)
-        assert problems(visit.page) == []
+        assert grave_problems(visit.page) == []
         picks.nth(1).click(force=True)
         expect(visit.page.locator(".slider")).to_be_visible()
-        assert problems(visit.page) == []
-
-
-def problems(page: Page) -> list[str]:
-    """What axe-core calls serious or critical, by rule and place."""
-    found = Axe().run(page).response["violations"]
-    grave = [violation for violation in found if violation["impact"] in {"serious", "critical"}]
-    return [f"{violation['id']}: {node['html'][:200]}" for violation in grave for node in violation["nodes"]]
+        assert grave_problems(visit.page) == []

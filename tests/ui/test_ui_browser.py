@@ -1,10 +1,12 @@
 """The live page in a real browser: opened while a run is going on, it shows results as they arrive."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
+from typing import Literal
 
 import pytest
-from chromium import open_browser
+from chromium import grave_problems, open_browser
 from live_server import serving
 from playwright.sync_api import Browser, Page, expect
 from studio import Studio, open_studio
@@ -68,6 +70,21 @@ def test_results_appear_in_place_while_the_run_goes_on_and_its_end_is_told(page:
     page.get_by_label("Search").fill("fox")
     expect(page.locator("#count")).to_have_text("1 of 3 jobs")
     assert complaints == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_no_serious_problem_while_a_run_goes_on_and_after(
+    browser: Browser, studio: Studio, scheme: Literal["light", "dark"]
+) -> None:
+    context = browser.new_context(viewport={"width": 390, "height": 844}, color_scheme=scheme)
+    with closing(context), serving(studio, "run", "--ui", "-q") as served:
+        page = context.new_page()
+        page.goto(served.url)
+        expect(page.locator("#live-state")).to_have_text("Running")
+        assert grave_problems(page) == []
+        studio.holds_time = False
+        expect(page.locator("#live-state")).to_contain_text("The run has ended")
+        assert grave_problems(page) == []
 
 
 def test_an_open_view_turns_into_the_result_that_came(page: Page, studio: Studio) -> None:
