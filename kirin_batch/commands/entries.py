@@ -46,8 +46,15 @@ def _asked(workspace: Workspace, row: JobRow, manifest: Mapping[str, Asked]) -> 
         return replace(Asked.of(job, workspace.project.root), params=public_params(job, secrets=secrets))
     asked = manifest.get(row.job)
     if asked is None or asked.digest != row.digest:
+        asked = _noted(row.record)
+    return asked and replace(asked, params=public_values(asked.params, files={}, secrets=secrets))
+
+
+def _noted(record: Record | None) -> Asked | None:
+    """What the record of a task says that it was asked for."""
+    if record is None or record.params is None:
         return None
-    return replace(asked, params=public_values(asked.params, files={}, secrets=secrets))
+    return Asked(digest=record.digest, params=record.params, take=record.take)
 
 
 def allowed_paths(project: Project, paths: Iterable[str]) -> Iterator[Path]:

@@ -9,7 +9,7 @@ import orjson
 
 from kirin_batch.jobs import Job
 
-__all__ = ["Asked", "load_asked"]
+__all__ = ["Asked", "load_asked", "prompt_of"]
 
 _NO_PROMPT = ("negative",)
 
@@ -40,8 +40,13 @@ class Asked:
 
     @property
     def prompt(self) -> str:
-        """What people would call the prompt: the texts under keys that end so, in their order, else a description."""
-        return "\n".join(_texts(self.params, "prompt")) or "\n".join(_texts(self.params, "description"))
+        """See `prompt_of`."""
+        return prompt_of(self.params)
+
+
+def prompt_of(params: Mapping[str, Any]) -> str:
+    """What people would call the prompt: the texts under keys that end so, in their order, else a description."""
+    return "\n".join(_texts(params, "prompt")) or "\n".join(_texts(params, "description"))
 
 
 def load_asked(manifest: Path) -> dict[str, Asked]:

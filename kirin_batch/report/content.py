@@ -12,7 +12,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from kirin_batch.records import Output, Record, Status, TaskError
-from kirin_batch.report.asked import Asked
+from kirin_batch.report.asked import Asked, prompt_of
 from kirin_batch.report.previews import Look
 
 __all__ = ["Address", "Entry", "Files", "describe", "paths_of"]
@@ -101,6 +101,7 @@ def _job(entry: Entry, files: Files, now: datetime) -> dict[str, Any]:
 def _task(task: Record, files: Files, now: datetime, *, is_current: bool) -> dict[str, Any]:
     return {
         "is_current": is_current,
+        "asked": None if is_current else _asked_then(task),
         "status": str(task.status),
         "take": task.take,
         "attempt": task.attempt,
@@ -116,6 +117,13 @@ def _task(task: Record, files: Files, now: datetime, *, is_current: bool) -> dic
         "sandbox": task.sandbox,
         "results": [_result(output, files, task, now) for output in task.outputs],
     }
+
+
+def _asked_then(task: Record) -> dict[str, Any] | None:
+    """What an earlier task was asked for, where it was noted: by now the job may ask for something else."""
+    if task.params is None:
+        return None
+    return {"prompt": _short(prompt_of(task.params)), "params": _short(task.params)}
 
 
 def _result(output: Output, files: Files, task: Record, now: datetime) -> dict[str, Any]:

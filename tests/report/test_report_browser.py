@@ -3,6 +3,7 @@
 import functools
 import http.server
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -55,12 +56,17 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("fair")
     (root / "specs").mkdir()
     (root / "specs" / "fair.yaml").write_text(SPEC)
-    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT), "TZ": "UTC"}
-    for command in (("run", "--sandbox", "-q"), ("report",), ("report", "--out", "public")):
-        program = [sys.executable, "-m", "kirin_batch", *command]
-        done = subprocess.run(program, cwd=root, env=environment, capture_output=True, text=True, check=False)  # noqa: S603 - our own program
-        assert done.returncode == (1 if command[0] == "run" else 0), f"{done.stdout}{done.stderr}"
+    call(root, "run", "--sandbox", "-q", code=1)
+    call(root, "report")
+    call(root, "report", "--out", "public")
     return root
+
+
+def call(root: Path, *command: str, code: int = 0) -> None:
+    program = [sys.executable, "-m", "kirin_batch", *command]
+    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT), "TZ": "UTC"}
+    done = subprocess.run(program, cwd=root, env=environment, capture_output=True, text=True, check=False)  # noqa: S603 - our own program
+    assert done.returncode == code, f"{done.stdout}{done.stderr}"
 
 
 @pytest.fixture(scope="module")
@@ -216,6 +222,18 @@ def test_two_pictures_are_compared_by_a_slider(visit: Visit) -> None:
     assert visit.page.locator(".slider").evaluate("it => it.style.getPropertyValue('--cut')") == "26%"
     visit.page.get_by_role("button", name="Side by side").click()
     expect(visit.page.locator("#compare figure img")).to_have_count(2)
+
+
+def test_an_earlier_result_is_told_with_what_it_was_asked_for(browser: Browser, project: Path, tmp_path: Path) -> None:
+    root = shutil.copytree(project, tmp_path / "project")
+    (root / "specs" / "fair.yaml").write_text(SPEC.replace("Two lanterns", "Two candles"))
+    call(root, "run", "--sandbox", "-q", "--job", "pair")
+    call(root, "report")
+    with visiting(browser, (root / ".kirin" / "report" / "index.html").as_uri()) as visit:
+        visit.page.locator('.tile .open[aria-label^="fair:pair"]').first.click()
+        expect(visit.page.locator("#detail .prompt")).to_have_text("Two candles")
+        visit.page.locator("#detail .task", has_text="Take 1").nth(1).click()
+        expect(visit.page.locator("#detail .prompt")).to_have_text("Two lanterns")
 
 
 def test_what_a_film_was_made_from_is_a_step_away_and_back(visit: Visit) -> None:

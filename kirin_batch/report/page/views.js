@@ -89,8 +89,12 @@ function strip(item) {
 const thumbnail = (item) =>
   item.result?.thumbnail ? make("img", { src: item.result.thumbnail, alt: "", loading: "lazy" }) : make("i");
 
+// An earlier task was asked for what the lockfile noted then; where it did not, only today's is known.
+const askedOf = ({ job, task }) => task?.asked ?? job;
+
 function facts(item) {
   const { job, task } = item;
+  const asked = askedOf(item);
   const error = isEarlier(item) ? task.error : job.error;
   return [
     error
@@ -98,19 +102,23 @@ function facts(item) {
       : "",
     ...(task?.warnings ?? []).map((warning) => make("p", { className: "warning" }, `Not as asked: ${warning}`)),
     isEarlier(item)
-      ? make("p", { className: "warning" }, "An earlier task of this job; prompt and params are those of today.")
+      ? make(
+          "p",
+          { className: "warning" },
+          `An earlier task of this job${task.asked ? "." : "; prompt and params are those of today."}`,
+        )
       : "",
-    job.prompt ? part("Prompt", make("p", { className: "prompt", dir: "auto" }, job.prompt)) : "",
+    asked.prompt ? part("Prompt", make("p", { className: "prompt", dir: "auto" }, asked.prompt)) : "",
     part("Task", pairs(taskFacts(item))),
     job.tags.length
       ? part("Tags", make("ul", { className: "tags" }, ...job.tags.map((tag) => make("li", {}, tag))))
       : "",
-    job.params
+    asked.params
       ? part(
           "Params",
           pairs(
-            Object.entries(job.params)
-              .filter(([, value]) => value !== job.prompt)
+            Object.entries(asked.params)
+              .filter(([, value]) => value !== asked.prompt)
               .map(([name, value]) => [name, paramValue(value)]),
           ),
         )
@@ -315,14 +323,14 @@ function differences(one, two) {
   const text = (value) => (typeof value === "string" ? value : JSON.stringify(value));
   const told = (item) => ({
     Model: item.job.model,
-    Prompt: item.job.prompt,
+    Prompt: askedOf(item).prompt,
     Cost: item.task.cost ? usd(itemCost(item)) : "",
     Time: item.task.seconds === null ? "" : span(item.task.seconds),
     Size: item.result.width ? `${item.result.width} × ${item.result.height}` : "",
     Take: `${item.task.take}, attempt ${item.task.attempt}`,
     ...Object.fromEntries(
-      Object.entries(item.job.params ?? {})
-        .filter(([, value]) => value !== item.job.prompt)
+      Object.entries(askedOf(item).params ?? {})
+        .filter(([, value]) => value !== askedOf(item).prompt)
         .map(([name, value]) => [name, text(value)]),
     ),
   });
