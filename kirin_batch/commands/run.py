@@ -267,7 +267,7 @@ class _Run:
         record = self._ledger.records.get(job.id)
         if record is None or not self._project.settings.embed:
             return None
-        return note_of(job, record, self._tell_params(job) if record.params is None else record.params)
+        return note_of(record, self._tell_params(job) if record.params is None else record.params)
 
     def _recorded_before(self, job: Job) -> tuple[Output, ...]:
         record = self._ledger.records.get(job.id)

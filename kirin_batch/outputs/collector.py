@@ -4,7 +4,6 @@ So what stands under a result's name is complete; whatever bears the part suffix
 download that breaks off keeps its part for the next try, never for the next run.
 """
 
-import asyncio
 import os
 import secrets
 import time
@@ -15,17 +14,10 @@ from kirin_batch.clock import Clock
 from kirin_batch.disk import PART_SUFFIX, flush_folder
 from kirin_batch.errors import KirinError
 from kirin_batch.fault_points import FaultPoint, reach
-from kirin_batch.gateway.answers import (
-    Begun,
-    Fetched,
-    Gateway,
-    Interrupted,
-    Received,
-    Result,
-    Resumption,
-)
+from kirin_batch.gateway.answers import Gateway, Result
 from kirin_batch.jobs import Job
 from kirin_batch.naming import output_path
+from kirin_batch.outputs.courier import Courier
 from kirin_batch.outputs.embedding import Note
 from kirin_batch.outputs.replaced import IsRecorded, keep_copy
 from kirin_batch.outputs.sink import Part, Sink
@@ -34,9 +26,7 @@ from kirin_batch.scheduler.outcome import Missed
 
 __all__ = ["Downloader", "Lister", "remove_leftovers"]
 
-_PAUSES = (0.0, 1.0, 2.0, 4.0)  # seconds before each of the tries that bring nothing
 _STALE_SECONDS = 3600.0
-_PROGRESS_BYTES = 64 * 1024  # a try that brought so much more begins the pauses anew
 
 
 class Lister:
@@ -72,9 +62,7 @@ class Downloader:
         self._is_recorded = is_recorded
         self._recorded_before = recorded_before
         self._note_of = note_of
-        self._gateway = gateway
-        self._clock = clock
-        self._turns = asyncio.Semaphore(downloads)
+        self._courier = Courier(gateway, clock, downloads=downloads)
         self._mark = secrets.token_hex(4)  # outside the project, another checkout may write to the same place
 
     async def collect(self, job: Job, results: Sequence[Result]) -> tuple[Output, ...] | Missed:
@@ -98,36 +86,9 @@ class Downloader:
         for index, result in enumerate(results, 1):
             path = self._root / output_path(job.output_stem, index=index, ext="")
             delivery.sinks.append(Sink(path.with_name(f".{path.name}.{self._mark}{PART_SUFFIX}")))
-            if missed := await self._fetch(result.url, delivery):
+            if missed := await self._courier.bring(result.url, delivery.sinks[-1], delivery.keep_last):
                 return missed
         return None
-
-    async def _fetch(self, url: str, delivery: "_Delivery") -> Missed | None:
-        """Try until nothing more comes; the size limit of a download bounds how often something does."""
-        begun, most_bytes, tries, reason = None, 0, 0, ""
-        pauses = iter(_PAUSES)
-        while (pause := next(pauses, None)) is not None:
-            await self._clock.sleep(pause)
-            async with self._turns:
-                fetched = await self._try(url, delivery.sinks[-1], begun)
-                if isinstance(fetched, Received):
-                    return await asyncio.to_thread(delivery.keep_last)  # in its turn, which bounds what is in memory
-            if not isinstance(fetched, Interrupted):
-                return Missed(fetched.reason, is_gone=True)
-            begun, reason, tries = fetched.begun, fetched.reason, tries + 1
-            # More than ever was there: what is lost and comes again, and again, is no progress.
-            kept_bytes = begun.size_bytes if begun else 0
-            if kept_bytes >= most_bytes + _PROGRESS_BYTES:
-                pauses = iter(_PAUSES)
-            most_bytes = max(most_bytes, kept_bytes)
-        return Missed(f"a download broke off {tries} times: {reason}")
-
-    async def _try(self, url: str, sink: Sink, begun: Begun | None) -> Fetched:
-        resumption = Resumption(begun, sink.restart) if begun else None
-        fetched = await self._gateway.download(url, sink.write, resumption=resumption)
-        if isinstance(fetched, Interrupted):
-            await sink.pause(is_kept=fetched.begun is not None)
-        return fetched
 
 
 class _Delivery:

@@ -15,7 +15,6 @@ from typing import Any, BinaryIO
 import orjson
 
 from kirin_batch.disk import PART_SUFFIX
-from kirin_batch.jobs import Job
 from kirin_batch.records import Record
 
 __all__ = ["Note", "embed", "note_of"]
@@ -32,12 +31,12 @@ _JPEG_LEAST = 0xC0  # kinds of segments
 _JPEG_LONGEST = 0xFFFF - 2
 
 
-def note_of(job: Job, record: Record, params: Mapping[str, Any]) -> Note:
+def note_of(record: Record, params: Mapping[str, Any]) -> Note:
     """What a result of a task tells of itself; `params` as others may see them."""
     return {
         "version": 1,
-        "job": job.id,
-        "model": job.model,
+        "job": record.job,
+        "model": record.model,
         "digest": record.digest,
         "take": record.take,
         "attempt": record.attempt,
