@@ -5,16 +5,17 @@ not waited for. Results that are on disk and not in the store are put there, too
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from kirin_batch.commands.fetch_earlier import EarlierReport, fetch_earlier
 from kirin_batch.commands.keeping import lacking_outputs
 from kirin_batch.commands.planning import plan_jobs
 from kirin_batch.commands.rows import JobRow, make_row
 from kirin_batch.commands.run import run_project
 from kirin_batch.commands.run_terms import Interrupts, RunOptions, RunReport
 from kirin_batch.commands.workspace import Selection, Workspace
-from kirin_batch.errors import ExitCode
+from kirin_batch.errors import ExitCode, KirinError
 from kirin_batch.journal import load_records
 from kirin_batch.plan import Action, Plan, PlanOptions
 from kirin_batch.records import Record
@@ -44,24 +45,33 @@ class FetchedJob:
 
 @dataclass(frozen=True, slots=True)
 class FetchReport:
-    """What came of each job that lacked results; `run` tells the rest."""
+    """What came of each job that lacked results; `run` tells the rest, `earlier` of tasks before the present ones."""
 
     jobs: tuple[FetchedJob, ...]
     run: RunReport
+    earlier: EarlierReport = field(default_factory=EarlierReport)
 
     @property
     def exit_code(self) -> ExitCode:
         """What the command tells its caller."""
-        if self.run.stopped_by:
-            return self.run.stopped_by.exit_code
-        if self.run.was_interrupted:
+        if self.stopped_by:
+            return self.stopped_by.exit_code
+        if self.run.was_interrupted or self.earlier.was_interrupted:
             return ExitCode.INTERRUPTED
-        return ExitCode.FAILED if any(job.left for job in self.jobs) else ExitCode.DONE
+        is_lacking = any(job.left for job in self.jobs) or any(task.left for task in self.earlier.tasks)
+        return ExitCode.FAILED if is_lacking else ExitCode.DONE
+
+    @property
+    def stopped_by(self) -> KirinError | None:
+        """What ended it for all results: the gateway refuses the account, or is not reached."""
+        return self.run.stopped_by or self.earlier.stopped_by
 
     def count(self) -> dict[str, int]:
         """Results that were missing, that came, that are gone, and that may come later."""
-        results, left = sum(job.results for job in self.jobs), sum(job.left for job in self.jobs)
-        gone = sum(job.left for job in self.jobs if job.is_gone)
+        numbers = [(job.results, job.left, job.is_gone) for job in self.jobs]
+        numbers += [(task.results, len(task.left), task.is_gone) for task in self.earlier.tasks]
+        results, left = sum(results for results, _, _ in numbers), sum(left for _, left, _ in numbers)
+        gone = sum(left for _, left, is_gone in numbers if is_gone)
         return {"results": results, "fetched": results - left, "gone": gone, "left": left - gone}
 
 
@@ -69,10 +79,14 @@ async def fetch_project(
     workspace: Workspace,
     selection: Selection,
     *,
+    is_all: bool = False,
     observer: Observer | None = None,
     on_interrupt: Interrupts | None = None,
 ) -> FetchReport:
-    """Bring what is missing of the selected jobs. Raises as `run_project`."""
+    """Bring what is missing of the selected jobs; `is_all`: also of their earlier tasks, and of jobs that are gone.
+
+    Raises as `run_project`.
+    """
     workspace.require_valid()
     workspace.require_known(selection)
     plan, records = _plan(workspace, selection)
@@ -87,7 +101,10 @@ async def fetch_project(
         FetchedJob(rows[job], len(outputs), len(left.get(job, ())), is_gone=job in run.gone)
         for job, outputs in missing.items()
     )
-    return FetchReport(tuple(jobs), run)
+    fetched = tuple(jobs)
+    if not is_all or run.stopped_by or run.was_interrupted:
+        return FetchReport(fetched, run)
+    return FetchReport(fetched, run, await fetch_earlier(workspace, selection, on_interrupt=on_interrupt))
 
 
 def _plan(workspace: Workspace, selection: Selection) -> tuple[Plan, Mapping[str, Record]]:

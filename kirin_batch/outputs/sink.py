@@ -76,13 +76,16 @@ class Sink:
         else:
             self.restart()
 
-    def finish(self, job: Job, result: Result) -> Part | Missed:
-        """Put all of it on the device, if it is what it should be; in a thread. Raises OSError."""
+    def finish(self, job: Job | None, result: Result) -> Part | Missed:
+        """Put all of it on the device, if it is what it should be; in a thread. `job` is None where no spec has it.
+
+        Raises OSError.
+        """
         media = recognise(self._head)
         served = media.type if media else "neither image nor film"
         if media is None or served != result.type:
             return Missed(f"what was served as {result.type} is {served}", is_gone=True)
-        if job.result_type in _MEDIA_TYPES and served != job.result_type:
+        if job and job.result_type in _MEDIA_TYPES and served != job.result_type:
             return Missed(f"{job.model} makes {job.result_type}, and what was served is {served}", is_gone=True)
         with self._open() as file:
             self._append(file)
