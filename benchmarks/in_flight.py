@@ -19,6 +19,7 @@ from kirin_batch.clock import SystemClock
 from kirin_batch.gateway.answers import Answer, Fetched, Missing, Result, Resumption, Running, Writer
 from kirin_batch.jobs import Job
 from kirin_batch.records import Output, Record
+from kirin_batch.scheduler.engine import LocalEngine
 from kirin_batch.scheduler.observer import Silent
 from kirin_batch.scheduler.pacing import PollPolicy
 from kirin_batch.scheduler.scheduler import Limits, Scheduler
@@ -95,16 +96,17 @@ async def run_scheduler(jobs: Mapping[str, Job]) -> tuple[int, int]:
         scheduler.stop()
 
     plan = plan_for(jobs.values())
-    scheduler = Scheduler(
+    clock, observer = SystemClock(), Silent()
+    engine = LocalEngine(
         gateway=EndlessGateway(len(jobs), full),
         ledger=Forgetful(),
         collector=Forgetful(),
         build_params=build,
-        clock=SystemClock(),
-        observer=Silent(),
+        clock=clock,
+        observer=observer,
         rules=Rules(poll=PollPolicy(LONG, LONG), timeouts={"image": 2 * LONG}),
-        limits=Limits(slots={"image": len(jobs)}),
     )
+    scheduler = Scheduler(engine, clock=clock, observer=observer, limits=Limits(slots={"image": len(jobs)}))
     before = resident_bytes()
     await scheduler.run(jobs, plan)
     return before, figures[0]

@@ -21,6 +21,7 @@ from typing import Any
 from kirin_batch.gateway.answers import Answer, Busy, Done, Fetched, Missing, Result, Resumption, Running, Writer
 from kirin_batch.jobs import Job
 from kirin_batch.records import Output, Record, Status
+from kirin_batch.scheduler.engine import LocalEngine
 from kirin_batch.scheduler.observer import Silent
 from kirin_batch.scheduler.pacing import PollPolicy
 from kirin_batch.scheduler.scheduler import Limits, Scheduler
@@ -163,16 +164,17 @@ async def build(job: Job, external_id: str) -> dict[str, Any] | str:
 
 async def run_scheduler(jobs: Sequence[Job], gateway: TimedGateway) -> None:
     """The real scheduler, which has never seen such tasks."""
-    scheduler = Scheduler(
+    clock, observer = gateway.clock, Silent()
+    engine = LocalEngine(
         gateway=gateway,
         ledger=InMemory(),
         collector=InMemory(),
         build_params=build,
-        clock=gateway.clock,
-        observer=Silent(),
+        clock=clock,
+        observer=observer,
         rules=Rules(poll=PollPolicy(), timeouts=dict.fromkeys(LIMITS, math.inf)),
-        limits=Limits(slots=LIMITS),
     )
+    scheduler = Scheduler(engine, clock=clock, observer=observer, limits=Limits(slots=LIMITS))
     await scheduler.run({job.id: job for job in jobs}, plan_for(jobs))
     if any(outcome.status is not Status.COMPLETED for outcome in scheduler.outcomes.values()):
         raise RuntimeError("a job did not complete")

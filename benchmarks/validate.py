@@ -116,7 +116,7 @@ def commands(root: Path, specs: Sequence[Path]) -> dict[str, list[str]]:
     listed = root / "files.txt"
     listed.write_text("\n".join(map(str, specs)))
     return {
-        "kirin-batch": [sys.executable, "-m", "kirin_batch", "validate", "--project", str(root)],
+        "kirin-batch": [sys.executable, "-m", "kirin_batch", "validate", "--no-cache", "--project", str(root)],
         "CSafeLoader": [sys.executable, __file__, "--only-load", str(listed)],
         "check-jsonschema": [
             *[sys.executable, "-m", "check_jsonschema", "--schemafile", str(SCHEMA)],

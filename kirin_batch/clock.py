@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Protocol
 
-__all__ = ["Clock", "SystemClock", "timestamp"]
+__all__ = ["Clock", "SystemClock", "age_of", "timestamp"]
 
 
 class Clock(Protocol):
@@ -50,3 +50,11 @@ def timestamp(clock: Clock) -> str:
 def _written(second: datetime) -> str:
     """Many records are of one second: they share its text."""
     return second.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def age_of(created_at: str, clock: Clock) -> float:
+    """Seconds since an RFC 3339 date; 0.0 for one that lies ahead, or is none."""
+    try:
+        return max(0.0, (clock.now() - datetime.fromisoformat(created_at)).total_seconds())
+    except (ValueError, TypeError):
+        return 0.0

@@ -1,5 +1,6 @@
 """A YAML file of the project with the way back from its values to their places. Knows nothing of what it says."""
 
+import hashlib
 import os
 from collections.abc import Sequence
 from functools import cached_property
@@ -10,7 +11,7 @@ from typing import Final
 from kirin_batch.problems import Pointer, Problem, Severity, json_pointer, one_line
 from kirin_batch.source import Places, Value, YamlError, load_yaml
 
-__all__ = ["Document", "read_document"]
+__all__ = ["Document", "UnreadDocument", "read_document"]
 
 _MEGABYTE: Final = 1024 * 1024
 
@@ -34,6 +35,11 @@ class Document:
     def _places(self) -> Places:
         return Places.of(self._data, max_bytes=len(self._data))
 
+    @property
+    def sha256(self) -> str:
+        """The hash of what was read."""
+        return hashlib.sha256(self._data).hexdigest()
+
     def line_of(self, path: Sequence[str | int]) -> int:
         """The line of the key that `path` leads to; of its nearest parent where it leads nowhere."""
         return self._places.key(path).line
@@ -53,6 +59,14 @@ class Document:
         place = self._places.key(path) if at_key else self._places.value(path)
         pointer = None if parameter is None else json_pointer(parameter)
         return Problem(self.file, place.line, place.column, severity, rule, one_line(message), job, pointer)
+
+
+class UnreadDocument(Document):
+    """A file of which it is known what it says, by other means: it holds no value, and tells no places."""
+
+    def __init__(self, path: str | Path, file: str) -> None:
+        self.file = file
+        self._path = path
 
 
 def read_document(

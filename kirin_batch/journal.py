@@ -67,7 +67,7 @@ def load_records(lockfile: Path, journal: Path) -> dict[str, Record]:
 
 def _keep_tasks(known: Mapping[str, Record], records: dict[str, Record], moved: Mapping[str, str]) -> None:
     """Keep the tasks of a lockfile that was merged after the journal was begun, whose news knows nothing of them."""
-    ids = {task.external_task_id for record in records.values() for task in (*record.earlier, record)}
+    ids = {task.external_task_id for record in records.values() for task in record.tasks}
     for job, record in known.items():
         tasks = (*record.earlier, replace(record, earlier=()))
         lost = [task for task in tasks if task.task_id is not None and task.external_task_id not in ids]

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 
+from kirin_batch.changes import Change
 from kirin_batch.error_codes import is_content_refusal, is_transient
 from kirin_batch.identity import external_task_id
 from kirin_batch.jobs import Job
@@ -41,6 +42,7 @@ WORK = SENDING | {Action.RESUME, Action.FETCH, Action.MOVE}
 
 _PRICED = SENDING | {Action.RESUME, Action.UNKNOWN}  # what is in flight has an estimate, because a budget counts it
 _STUCK = frozenset({Action.FAILED, Action.UNKNOWN, Action.BLOCKED})
+_SETTLED = frozenset({Action.NONE, Action.ORPHAN})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +67,21 @@ class PlannedJob:
     taken_from: str | None = None
     estimated_cost: Decimal | None = None
     estimate_source: Source | None = None
+    changes: tuple[Change, ...] = ()
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether the job's task is of another request than it has now."""
+        return self.action is not Action.ORPHAN and self.record is not None and self.record.digest != self.digest
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether the job has results, and they are of requests that it does not make any more."""
+        record = self.record
+        if record is None or self.action is Action.ORPHAN:
+            return False
+        made = {task.digest for task in record.tasks if task.status is Status.COMPLETED}
+        return bool(made) and self.digest not in made
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +114,15 @@ class Plan:
     def has_work(self) -> bool:
         """Whether a run would do anything."""
         return any(planned.action in WORK for planned in self.jobs)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether every job has its results: there is nothing to do, and nothing that only the user could mend."""
+        return all(planned.action in _SETTLED for planned in self.jobs)
+
+    def settled_records(self) -> tuple[Record, ...]:
+        """The records of the jobs that have their results."""
+        return tuple(planned.record for planned in self.jobs if planned.record and planned.action is Action.NONE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,9 +215,9 @@ def _find_left(
     wanted = {job.digest for job in lacking}
     left: dict[str, list[tuple[str, Record]]] = {digest: [] for digest in wanted}
     for id_, record in sorted(records.items()) if wanted else ():
-        for digest in wanted & {task.digest for task in _tasks(record)}:
+        for digest in wanted & {task.digest for task in record.tasks}:
             if id_ not in jobs or jobs[id_].digest != digest:
-                left[digest].append((id_, _best(_tasks(record), digest)))
+                left[digest].append((id_, _best(record.tasks, digest)))
     for found_tasks in left.values():  # first where it was asked for last: there its files are
         found_tasks.sort(key=lambda found: found[1] is not records[found[0]])
     used = {record.external_task_id for id_, record in records.items() if _asks_for(jobs.get(id_), record)}
@@ -209,17 +235,13 @@ def _asks_for(job: Job | None, record: Record) -> bool:
     return job is not None and job.digest == record.digest
 
 
-def _tasks(record: Record) -> tuple[Record, ...]:
-    return (*record.earlier, record)
-
-
 def _has_task(record: Record | None, digest: str) -> bool:
-    return record is not None and digest in {task.digest for task in (record, *record.earlier)}
+    return record is not None and digest in {task.digest for task in record.tasks}
 
 
 def _find_refusals(records: Mapping[str, Record]) -> dict[str, Record]:
     """The tasks whose content was refused, by digest; a request that passed since is none."""
-    tasks = [task for record in records.values() for task in _tasks(record)]
+    tasks = [task for record in records.values() for task in record.tasks]
     passed = {task.digest for task in tasks if task.status is Status.COMPLETED}
     refused = (task for task in tasks if task.error and is_content_refusal(task.error.code))
     return {task.digest: task for task in refused if task.digest not in passed}
@@ -278,7 +300,11 @@ class _Planner:
 
     def _move(self, job: Job, moved: Record, own: Record | None) -> PlannedJob:
         """Go on with the record of a job that is gone; what stood under the new id becomes earlier."""
-        earlier = (*own.earlier, replace(own, earlier=()), *moved.earlier) if own else moved.earlier
+        mine = (*own.earlier, replace(own, earlier=())) if own else ()
+        # A merge of branches of which one renamed the job leaves its earlier tasks under both ids.
+        known = {(task.external_task_id, task.task_id) for task in mine}
+        theirs = (task for task in moved.earlier if (task.external_task_id, task.task_id) not in known)
+        earlier = (*mine, *theirs)
         decision = self._go_on(job, replace(moved, job=job.id, earlier=earlier))
         action = Action.MOVE if decision.action is Action.NONE else decision.action
         reason = f"it was {moved.job}" + ("" if action is Action.MOVE else f"; {decision.reason}")
@@ -361,7 +387,7 @@ def _is_used_up(external_id: str, record: Record) -> bool:
     """Whether a task of the job has, or may have, an id that the spec gives: the gateway takes it once."""
     return any(
         task.external_task_id == external_id and (task.task_id is not None or task.status is not Status.FAILED)
-        for task in (record, *record.earlier)
+        for task in record.tasks
     )
 
 

@@ -124,7 +124,7 @@ class Estimates:
     def _find_paid(self) -> Iterator[_Paid]:
         by_digest = {job.digest: job for job in self._jobs.values()}
         for record in self._records.values():
-            for task in (*record.earlier, record):
+            for task in record.tasks:
                 if task.cost is None or task.status is not Status.COMPLETED:
                     continue
                 if job := by_digest.get(task.digest):

@@ -115,6 +115,11 @@ class Record:
     params: Mapping[str, Any] | None = field(default=None, repr=False, hash=False)
     earlier: tuple["Record", ...] = field(default=(), repr=False)
 
+    @property
+    def tasks(self) -> tuple["Record", ...]:
+        """All tasks that its job had, newest last."""
+        return (*self.earlier, self)
+
     def as_json(self) -> dict[str, Any]:
         """The line of the lockfile, keys in its fixed order."""
         line = {"job": self.job, "model": self.model, **self._task_as_json()}

@@ -30,9 +30,10 @@ from kirin_batch.gateway.answers import (
 from kirin_batch.jobs import Job
 from kirin_batch.plan import Plan, PlannedJob
 from kirin_batch.records import Output, Record
+from kirin_batch.scheduler.engine import LocalEngine
 from kirin_batch.scheduler.learned import Latencies
 from kirin_batch.scheduler.life import Pause, TaskLife
-from kirin_batch.scheduler.observer import Measures, Stage
+from kirin_batch.scheduler.observer import Measures, Observer, Stage
 from kirin_batch.scheduler.outcome import Missed, Outcome
 from kirin_batch.scheduler.pacing import PollPolicy
 from kirin_batch.scheduler.patience import Patience
@@ -250,18 +251,20 @@ class World:
             await self.clock.sleep(max(found.seconds, self.slots.opens_at(job.kind) - self.clock.seconds))
         return found
 
-    def scheduler(self, limits: Limits | None = None) -> Scheduler:
-        """A scheduler of this world's parts."""
-        return Scheduler(
+    def scheduler(self, limits: Limits | None = None, *, observer: Observer | None = None) -> Scheduler:
+        """A scheduler of this world's parts; `observer` in place of its watcher."""
+        observer = observer or self.watcher
+        engine = LocalEngine(
             gateway=self.gateway,
             ledger=self.memory,
             collector=self.shelf,
             build_params=self.build,
             clock=self.clock,
-            observer=self.watcher,
+            observer=observer,
             rules=self.rules,
-            limits=limits or Limits(slots={"image": 10, "video": 5}),
         )
+        limits = limits or Limits(slots={"image": 10, "video": 5})
+        return Scheduler(engine, clock=self.clock, observer=observer, limits=limits)
 
     def run(self, jobs: Iterable[Job], plan: Plan, limits: Limits | None = None) -> Mapping[str, Outcome]:
         """Carry out a plan, in a loop of its own."""

@@ -43,8 +43,8 @@ Examples:
 
 \b
 Rules: header, invalid, twice, order, format (as the program writes it),
-conflict (marks of a merge), journal (news of a killed run), orphan (no spec has
-the job), incomplete (with --complete), output (a result's SHA-256).
+conflict (marks of a merge), journal (news of a killed run), orphan (no spec
+has the job), incomplete (with --complete), output (a result's SHA-256).
 
 \b
 A hook of pre-commit:
@@ -58,7 +58,14 @@ Exit codes: 0 nothing is wrong, 1 something is, or specs are invalid, 2 usage.
 """
 
 
-@click.group("lock")
+_GROUP_EPILOG = """\b
+Examples:
+  kirin-batch lock check
+  kirin-batch lock merge --install
+"""
+
+
+@click.group("lock", epilog=_GROUP_EPILOG)
 def command() -> None:
     """Look after kirin.lock itself."""
 

@@ -18,7 +18,7 @@ _EPILOG = """\b
 Examples:
   kirin-batch prune --dry-run
   kirin-batch prune --outputs
-  kirin-batch prune drafts/          (specs that `specs:` does not name count too)
+  kirin-batch prune drafts/   (specs that `specs:` does not name count too)
   kirin-batch prune --yes --format json | jq .files
 
 \b

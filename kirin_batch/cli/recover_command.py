@@ -19,7 +19,7 @@ __all__ = ["command"]
 _EPILOG = """\b
 Examples:
   kirin-batch recover && kirin-batch fetch
-  kirin-batch recover --format json | jq '.jobs[] | select(.finding == "not_found") | .job'
+  kirin-batch recover --format json | jq .summary
 
 \b
 A kirin.lock that cannot be read is moved away first: what it holds is never
@@ -27,8 +27,8 @@ overwritten. Restoring it with git is better, where git has it.
 
 \b
 Not found: a job that was never sent; one that was renamed or whose spec was
-changed since, because its id came from what the spec said then; one of another
-account, or sent under another `namespace:`.
+changed since, because its id came from what the spec said then; one of
+another account, or sent under another `namespace:`.
 
 \b
 Exit codes: 0 all jobs have a record now; 1 specs invalid, or some were not

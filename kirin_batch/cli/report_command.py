@@ -1,6 +1,7 @@
 """`kirin-batch report`: writes the gallery and says where it is."""
 
 import webbrowser
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -14,6 +15,7 @@ from kirin_batch.cli.shared import (
     selection_options,
 )
 from kirin_batch.commands.report import Report, ReportOptions, write_report
+from kirin_batch.commands.workspace import Workspace
 from kirin_batch.errors import ExitCode
 
 __all__ = ["command"]
@@ -60,14 +62,23 @@ def command(
         shared.print_json(report.as_json())
     else:
         shared.print(_told(report))
-    if not workspace.specs.is_valid:
-        shared.print_note("note: the specs have errors (`kirin-batch validate`); this is what is recorded")
-    if opens and not webbrowser.open(report.page.as_uri()):
+    for note in () if shared.quiet else _notes(workspace, report):
+        shared.print_note(f"note: {note}")
+    if opens and report.page and not webbrowser.open(report.page.as_uri()):
         shared.print_note(f"note: no browser could be started; open {report.page}")
     return ExitCode.DONE
 
 
+def _notes(workspace: Workspace, report: Report) -> Iterator[str]:
+    if not workspace.specs.is_valid:
+        yield "the specs have errors (`kirin-batch validate`); this is what is recorded"
+    elif report.jobs and not report.page:
+        yield "`kirin-batch run` generates what the specs ask for, `kirin-batch run --sandbox` at no cost"
+
+
 def _told(report: Report) -> str:
+    if not report.page:
+        return "nothing is recorded that the gallery could show"
     jobs = f"{report.jobs} job{'' if report.jobs == 1 else 's'}"
     results = f"{report.results} result{'' if report.results == 1 else 's'}"
     missing = f" ({report.missing} not on disk)" if report.missing else ""

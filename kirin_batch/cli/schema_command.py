@@ -4,6 +4,7 @@ import json
 
 import click
 
+from kirin_batch.cli.completion_names import SCHEMA
 from kirin_batch.cli.shared import ProjectCommand, Shared, common_options, pass_shared
 from kirin_batch.commands.workspace import load_catalog
 from kirin_batch.errors import ExitCode, UsageError
@@ -21,16 +22,16 @@ Examples:
 
 
 @click.command("schema", cls=ProjectCommand, epilog=_EPILOG)
-@click.argument("name", metavar="[MODEL]", required=False)
+@click.argument("name", metavar="[MODEL]", required=False, type=SCHEMA)
 @common_options
 @pass_shared
 def command(shared: Shared, name: str | None) -> int:
     """Print the JSON Schema of MODEL, or list the models.
 
-    MODEL may also be spec, project, manifest or lock: the files that the program reads and writes. The schema of a
-    spec is for editors and knows the project's own models too; model is what the schema of a model must satisfy.
+    MODEL may also be spec, project, manifest, plan or lock: the files that the program reads and writes. The schema of
+    a spec is for editors and knows the project's own models too; model is what the schema of a model must satisfy.
     """
-    catalog = load_catalog(shared.project())
+    catalog = load_catalog(shared.project().folder)
     if name is not None:
         click.echo(_text(catalog, name).rstrip("\n"))
     elif shared.is_json:

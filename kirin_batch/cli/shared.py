@@ -4,7 +4,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,12 +12,15 @@ from typing import Any, TypeVar
 
 import click
 
+from kirin_batch import api
+from kirin_batch.cli.completion_names import JOB, MODEL, SPEC, TAG
 from kirin_batch.cli.log_file import open_log
 from kirin_batch.cli.problems_text import problem_as_json, problem_texts
-from kirin_batch.commands.workspace import Selection, SpecsInvalidError, Workspace, open_project, open_workspace
+from kirin_batch.cli.terminal import printable
+from kirin_batch.commands.workspace import Selection, SpecsInvalidError, Workspace
 from kirin_batch.errors import KirinError
-from kirin_batch.problems import Problem
-from kirin_batch.project import InvalidSettingsError, Project
+from kirin_batch.problems import Problem, one_line
+from kirin_batch.project import InvalidSettingsError, Project, Settings
 
 __all__ = [
     "ProjectCommand",
@@ -31,6 +34,13 @@ __all__ = [
 ]
 
 _CONTROLS = re.compile("[\x7f-\x9f]")  # DEL and C1; those below U+0020 are never raw in JSON
+_NO_JOBS: Mapping[str, object] = {"jobs": [], "summary": {}}
+_NOTHING: Mapping[str, Mapping[str, object]] = {
+    "validate": {"valid": False, "files": 0, "jobs": 0},
+    "plan": {**_NO_JOBS, "estimated_cost": None},
+    "run": {**_NO_JOBS, "cost": "0"},
+    "status": {**_NO_JOBS, "cost": "0"},
+}  # what `--format json` promises, of a command that did not come to its work
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
@@ -77,14 +87,30 @@ class Shared:
             exclude=self.exclude,
         )
 
-    def project(self) -> Project:
+    def project(self) -> api.Project:
         """The project that the command is about; the log is open from here on."""
         open_log(self.log_file)
-        return open_project(self.folder)
+        return api.Project(self.folder)
+
+    def open(self, paths: tuple[Path, ...] = ()) -> api.Project:
+        """The project with its specs read; where it has none, people are told how to begin."""
+        project = self.project()
+        self.tell_first_step(project.folder, files=len(project.read(paths).specs.files))
+        return project
 
     def workspace(self, paths: tuple[Path, ...] = ()) -> Workspace:
-        """The project with its specs read."""
-        return open_workspace(self.project(), paths)
+        """What is read of the project, as `open` does."""
+        return self.open(paths).read(paths)
+
+    def tell_first_step(self, project: Project, *, files: int) -> None:
+        """Tell people what to do in a project of so many specs, if it has none."""
+        if files or self.quiet or self.form != "text":
+            return
+        if project.settings.specs == Settings().specs:
+            told = f"there are no specs in {click.format_filename(project.root)}: `kirin-batch init` writes a first one"
+        else:
+            told = f"`specs:` of kirin.yaml ({one_line(', '.join(project.settings.specs))}) meets no file"
+        self.print_note(f"note: {told}")
 
     def print_json(self, document: object) -> None:
         """Print the one JSON document of `--format json`."""
@@ -92,11 +118,11 @@ class Shared:
 
     def print(self, text: str) -> None:
         """Print a line for people on stdout, its colours only where they may be."""
-        click.echo(text, color=None if self.may_color else False)
+        click.echo(printable(text), color=None if self.may_color else False)
 
     def print_note(self, text: str) -> None:
         """Print a line for people on stderr, beside what the command tells."""
-        click.echo(text, err=True, color=None if self.may_color else False)
+        click.echo(printable(text), err=True, color=None if self.may_color else False)
 
 
 def json_text(document: object) -> str:
@@ -113,17 +139,17 @@ class ProjectCommand(click.Command):
         try:
             return super().invoke(ctx)
         except KirinError as error:
-            _tell_error(ctx.ensure_object(Shared), error)
+            _tell_error(ctx.ensure_object(Shared), error, command=str(self.name))
             raise
 
 
-def _tell_error(shared: Shared, error: KirinError) -> None:
+def _tell_error(shared: Shared, error: KirinError, *, command: str) -> None:
     problems: tuple[Problem, ...] = ()
     if isinstance(error, SpecsInvalidError | InvalidSettingsError):
         problems = error.problems
     if shared.is_json:
         told = {"error": str(error), "problems": [problem_as_json(problem) for problem in problems]}
-        shared.print_json({"jobs": [], "summary": {}, **told})
+        shared.print_json({**_NOTHING.get(command, _NO_JOBS), **told})
     if isinstance(error, SpecsInvalidError) and not shared.quiet:
         for text in problem_texts(problems, error.project):
             shared.print_note(text)
@@ -151,7 +177,7 @@ def _stack(*decorators: Callable[[_Function], _Function]) -> Callable[[_Function
 
 def paths_argument(function: _Function) -> _Function:
     """Spec files and folders, or patterns of them."""
-    return click.argument("paths", nargs=-1, metavar="[PATH]...", type=click.Path(path_type=Path))(function)
+    return click.argument("paths", nargs=-1, metavar="[PATH]...", type=SPEC)(function)
 
 
 def common_options_with(forms: Sequence[str], *, told: str) -> Callable[[_Function], _Function]:
@@ -182,10 +208,10 @@ common_options = common_options_with(("text", "json"), told="For people, or one 
 """What every command takes: `-C`, `--format`, `-q`, `-v`, `--no-color`, `--log-file`."""
 
 selection_options = _stack(
-    _option("--job", "jobs", multiple=True, metavar="GLOB", help="Jobs by id or name; may be repeated."),
-    _option("--tag", "tags", multiple=True, metavar="GLOB", help="Jobs with a tag; may be repeated."),
-    _option("--model", "models", multiple=True, metavar="GLOB", help="Jobs of a model; may be repeated."),
+    _option("--job", "jobs", type=JOB, multiple=True, metavar="GLOB", help="Jobs by id or name; may be repeated."),
+    _option("--tag", "tags", type=TAG, multiple=True, metavar="GLOB", help="Jobs with a tag; may be repeated."),
+    _option("--model", "models", type=MODEL, multiple=True, metavar="GLOB", help="Jobs of a model; may be repeated."),
     _option("--failed", is_flag=True, help="Jobs that failed."),
-    _option("--exclude", multiple=True, metavar="GLOB", help="Not these, by id or name; may be repeated."),
+    _option("--exclude", type=JOB, multiple=True, metavar="GLOB", help="Not these, by id or name; may be repeated."),
 )
 """Which jobs are meant: `--job`, `--tag`, `--model`, `--failed`, `--exclude`."""

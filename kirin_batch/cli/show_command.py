@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from kirin_batch.cli.completion_names import JOB
 from kirin_batch.cli.money import usd
 from kirin_batch.cli.rows_text import error_text
 from kirin_batch.cli.shared import ProjectCommand, Shared, common_options, pass_shared
@@ -25,7 +26,7 @@ Examples:
 
 
 @click.command("show", cls=ProjectCommand, epilog=_EPILOG)
-@click.argument("name", metavar="JOB")
+@click.argument("name", metavar="JOB", type=JOB)
 @common_options
 @pass_shared
 def command(shared: Shared, name: str) -> int:

@@ -16,7 +16,6 @@ from kirin_batch.cli.shared import (
 )
 from kirin_batch.commands.keeping import URL_DAYS, OnlyUrls, find_only_urls
 from kirin_batch.commands.rows import total_cost
-from kirin_batch.commands.status import status_rows
 from kirin_batch.errors import ExitCode
 
 __all__ = ["command"]
@@ -41,9 +40,9 @@ def command(shared: Shared, paths: tuple[Path, ...]) -> int:
     Works beside a run, and where specs are invalid too; sends nothing to the gateway. Warns of results that are
     neither on disk nor in the store: their addresses die.
     """
-    workspace = shared.workspace(paths)
-    rows = status_rows(workspace, shared.selection(paths))
-    only_urls = find_only_urls(workspace.project, rows)
+    project = shared.open(paths)
+    rows = project.status(shared.selection(paths))
+    only_urls = find_only_urls(project.folder, rows)
     if shared.is_json:
         warning = {"only_urls": only_urls.as_json()} if only_urls else {}
         shared.print_json({**rows_as_json(rows), **warning})
@@ -51,9 +50,9 @@ def command(shared: Shared, paths: tuple[Path, ...]) -> int:
     for row in () if shared.quiet else rows:
         shared.print(row_line(row))
     shared.print(f"{counts_line(rows)}; cost {usd(total_cost(rows))}")
-    if only_urls:
+    if only_urls and not shared.quiet:
         shared.print_note(_warning(only_urls))
-    if not workspace.specs.is_valid:
+    if not project.read(paths).specs.is_valid and not shared.quiet:
         shared.print_note("note: the specs have errors (`kirin-batch validate`); this is what is recorded")
     return ExitCode.DONE
 

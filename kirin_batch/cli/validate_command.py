@@ -8,8 +8,9 @@ import click
 
 from kirin_batch.cli.problems_github import github_command, repository_prefix
 from kirin_batch.cli.problems_text import problem_as_json, problem_texts, problems_summary
+from kirin_batch.cli.repeatable import no_cache_option
 from kirin_batch.cli.shared import ProjectCommand, Shared, common_options_with, pass_shared, paths_argument
-from kirin_batch.commands.validate import Validation, invalid_settings, validate
+from kirin_batch.commands.validate import Validation, invalid_settings
 from kirin_batch.commands.workspace import project_with_defaults
 from kirin_batch.errors import ExitCode
 from kirin_batch.project import InvalidSettingsError, Project
@@ -30,6 +31,7 @@ Exit codes: 0 all is valid, 1 there are errors, 2 usage.
 
 @click.command("validate", cls=ProjectCommand, epilog=_EPILOG)
 @paths_argument
+@no_cache_option
 @common_options_with(
     ("text", "json", "github", "sarif"),
     told="For people, one JSON document, annotations of GitHub Actions, or SARIF 2.1.0; the summary of the latter "
@@ -39,12 +41,13 @@ Exit codes: 0 all is valid, 1 there are errors, 2 usage.
 def command(shared: Shared, paths: tuple[Path, ...]) -> int:
     """Check specs, or those at PATH, against every documented rule.
 
-    Nothing is sent and nothing is written. All problems of all files come at once, each with its place and what would
-    be right.
+    Nothing is sent, and nothing written but a cache in .kirin. All problems of all files come at once, each with its
+    place and what would be right.
     """
     try:
-        project = shared.project()
-        validation = validate(project, paths)
+        opened = shared.project()
+        project, validation = opened.folder, opened.validate(paths)
+        shared.tell_first_step(project, files=validation.files + len(validation.problems))
     except InvalidSettingsError as error:
         project, validation = project_with_defaults(shared.folder), invalid_settings(error)
     _PRINTERS[shared.form](shared, project, validation)

@@ -32,7 +32,7 @@ def command(shared: Shared) -> int:
 
     Reads kirin.lock and the files alone: nothing is sent, nothing is written. Files that nobody recorded are left out.
     """
-    verification = _verify(shared, shared.project())
+    verification = _verify(shared, shared.project().folder)
     if shared.is_json:
         shared.print_json(
             {

@@ -1,33 +1,14 @@
-"""Where the API key comes from: a variable, or a file that one names. It goes into a `Secret` at once."""
+"""Texts that must not come into files for others: what the environment holds under names of secrets."""
 
 import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from kirin_batch.errors import GatewayRefusedError
-from kirin_batch.gateway.secret import Secret
-
-__all__ = ["known_secrets", "read_api_key"]
+__all__ = ["known_secrets"]
 
 _SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSW|CREDENTIAL|AUTH", re.IGNORECASE)
 _LEAST_LENGTH = 6  # a shorter text stands in innocent words as well
-
-
-def read_api_key() -> Secret:
-    """The key of `KIRIN_API_KEY`, or of the file that `KIRIN_API_KEY_FILE` names. Raises GatewayRefusedError."""
-    if key := os.environ.get("KIRIN_API_KEY"):
-        return Secret(key)
-    file = os.environ.get("KIRIN_API_KEY_FILE")
-    if not file:
-        raise GatewayRefusedError(
-            "there is no API key: set KIRIN_API_KEY, or KIRIN_API_KEY_FILE to the path of a file that holds it "
-            "(`run --sandbox` needs none)"
-        )
-    try:
-        return Secret(Path(file).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError):
-        raise GatewayRefusedError(f"the file that KIRIN_API_KEY_FILE names cannot be read: {file}") from None
 
 
 def known_secrets(names: Iterable[str]) -> tuple[str, ...]:
@@ -36,5 +17,13 @@ def known_secrets(names: Iterable[str]) -> tuple[str, ...]:
     `names` are those variables that specs may use.
     """
     wanted = ("KIRIN_API_KEY", *(name for name in names if _SECRET_NAME.search(name)))
-    values = (os.environ.get(name, "").strip() for name in wanted)
+    values = (*(os.environ.get(name, "").strip() for name in wanted), _key_in_file())
     return tuple(value for value in values if len(value) >= _LEAST_LENGTH)
+
+
+def _key_in_file() -> str:
+    """The key where a file holds it; "" where there is none, or none that can be read: the gateway tells that."""
+    try:
+        return Path(os.environ.get("KIRIN_API_KEY_FILE", "")).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        return ""

@@ -15,9 +15,9 @@ from urllib.parse import quote
 
 from kirin_batch.bodies import RequestBuilder
 from kirin_batch.commands.canary import pick_canaries
-from kirin_batch.commands.planning import plan_jobs, require_own_places
+from kirin_batch.commands.planning import require_own_places
 from kirin_batch.commands.preconditions import check_plan
-from kirin_batch.commands.run_terms import RunOptions
+from kirin_batch.commands.run_terms import RunOptions, plan_run
 from kirin_batch.commands.workspace import Workspace
 from kirin_batch.encoded_file import EncodedFile
 from kirin_batch.gateway.body import StreamedBody, json_body
@@ -72,7 +72,7 @@ async def dry_run(workspace: Workspace, options: RunOptions) -> DryRun:
     project = workspace.project
     records = load_records(project.lockfile, project.journal)
     require_own_places(project, records.values())
-    plan = plan_jobs(workspace, options.selection, records, options.for_plan())
+    plan = plan_run(workspace, options, records)
     check_plan(plan, locked=options.locked, resend=options.resend, sandbox=options.sandbox)
     if options.canaries is not None:
         plan = pick_canaries(plan, workspace.specs.jobs, of_each_model=options.canaries)

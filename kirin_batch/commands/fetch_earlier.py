@@ -127,7 +127,7 @@ class _Fetching:
 
     def _earlier_tasks(self) -> Iterator[Record]:
         for record in self._ledger.records.values():
-            for task in record.earlier if self._is_present(record) else (*record.earlier, record):
+            for task in record.earlier if self._is_present(record) else record.tasks:
                 if task.status is Status.COMPLETED and not task.sandbox:
                     yield task
 

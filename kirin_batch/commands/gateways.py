@@ -3,9 +3,9 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from kirin_batch.commands.credentials import read_api_key
 from kirin_batch.gateway.answers import Gateway
 from kirin_batch.gateway.client import HttpGateway
+from kirin_batch.gateway.credentials import read_api_key
 from kirin_batch.gateway.secret import Secret
 from kirin_batch.gateway.settings import GatewaySettings
 from kirin_batch.project import Settings
@@ -22,7 +22,7 @@ async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
     """The gateway of kirin.yaml, with the key of the environment. Raises GatewayRefusedError where there is no key."""
     gateway_settings = GatewaySettings(
         settings.base_url,
-        read_api_key(),
+        read_api_key(settings.base_url),
         timeout_seconds=settings.gateway_timeout,
         requests_per_second=settings.requests_per_second,
         result_bytes=int(settings.result_max_mb * 1024**2),

@@ -5,14 +5,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from kirin_batch.clock import Clock, SystemClock
+from kirin_batch.clock import Clock, SystemClock, age_of
 from kirin_batch.commands.planning import presence
 from kirin_batch.commands.rows import JobRow
 from kirin_batch.journal import load_records
 from kirin_batch.plan import Action, Plan
 from kirin_batch.project import Project
 from kirin_batch.records import Output, Record, Status
-from kirin_batch.scheduler.watch import age_of
 
 if TYPE_CHECKING:
     from kirin_batch.outputs.keeper import Keeper

@@ -1,11 +1,15 @@
 """`plan`: the manifest against what is recorded. Reads, decides, and writes nothing but the manifest."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from kirin_batch.commands.forecast import Forecast, forecast_run
+from kirin_batch.commands.reasons import with_changes
+from kirin_batch.commands.remembering import remember
 from kirin_batch.commands.workspace import Selection, Workspace
 from kirin_batch.disk import sha256_of_file
 from kirin_batch.errors import KirinError
@@ -18,23 +22,55 @@ from kirin_batch.project import Project
 from kirin_batch.records import Output, Record
 from kirin_batch.specs.files import Boundary
 
-__all__ = ["plan_jobs", "plan_project", "presence", "recorded_contents", "require_own_places", "without_outside"]
+__all__ = [
+    "Planned",
+    "plan_jobs",
+    "plan_project",
+    "plan_whole",
+    "presence",
+    "recorded_contents",
+    "require_own_places",
+    "without_outside",
+]
 
 
-def plan_project(workspace: Workspace, selection: Selection, options: PlanOptions) -> Plan:
-    """What a run would do. Raises SpecsInvalidError, and KirinError where the lockfile cannot be trusted."""
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A plan with what it was made from, and what carrying it out would take."""
+
+    plan: Plan
+    records: Mapping[str, Record]
+    forecast: Forecast
+
+
+def plan_project(
+    workspace: Workspace, selection: Selection, options: PlanOptions, *, max_cost: Decimal | None = None
+) -> Planned:
+    """What a run would do, and why; `max_cost`: what it may spend, instead of what kirin.yaml says.
+
+    Raises SpecsInvalidError, and KirinError where the lockfile cannot be trusted.
+    """
     project = workspace.project
     records = load_records(project.lockfile, project.journal)
     require_own_places(project, records.values())
-    return plan_jobs(workspace, selection, records, options)
+    plan = with_changes(plan_jobs(workspace, selection, records, options), workspace, records)
+    if plan.is_settled:
+        remember(workspace, records=plan.settled_records())
+    return Planned(plan, records, forecast_run(plan, workspace.specs.jobs, project, max_cost=max_cost))
 
 
 def plan_jobs(workspace: Workspace, selection: Selection, records: Mapping[str, Record], options: PlanOptions) -> Plan:
     """The plan against `records`; orphans are told only where nothing narrows the selection."""
     workspace.require_valid()
+    plan = plan_whole(workspace, selection, records, options)
+    return plan if selection.is_everything else pick(plan, workspace.select(selection, records))
+
+
+def plan_whole(workspace: Workspace, selection: Selection, records: Mapping[str, Record], options: PlanOptions) -> Plan:
+    """The plan for all jobs, as those that `selection` excludes leave it."""
     project, jobs = workspace.project, workspace.specs.jobs
     settings = project.settings
-    plan = make_plan(
+    return make_plan(
         jobs,
         records,
         is_present=presence(project, records.values()),
@@ -52,7 +88,6 @@ def plan_jobs(workspace: Workspace, selection: Selection, records: Mapping[str, 
             excluded=workspace.excluded(selection),
         ),
     )
-    return plan if selection.is_everything else pick(plan, workspace.select(selection, records))
 
 
 def _defaults(catalog: Catalog, name: str) -> Mapping[str, Any]:
@@ -66,7 +101,7 @@ def require_own_places(project: Project, records: Iterable[Record]) -> None:
     """
     if project.settings.allow_outside:
         return
-    for task in (task for record in records for task in _tasks(record)):
+    for task in (task for record in records for task in record.tasks):
         if path := next((output.path for output in task.outputs if output.path and is_foreign(output.path)), None):
             told = f"{project.lockfile.name}: a result of {task.job} is at {path!r:.200}, which is outside the project"
             raise KirinError(f"{told}. Restore the file, or set `allow_outside: true`")
@@ -79,14 +114,10 @@ def without_outside(project: Project, record: Record) -> Record:
     return replace(record, outputs=tuple(outputs))
 
 
-def _tasks(record: Record) -> tuple[Record, ...]:
-    return (record, *record.earlier)
-
-
 def recorded_contents(records: Iterable[Record]) -> dict[str, set[tuple[int | None, str | None]]]:
     """Size in bytes and SHA-256 of all results that a path was ever recorded to hold."""
     contents: dict[str, set[tuple[int | None, str | None]]] = {}
-    for task in (task for record in records for task in _tasks(record)):
+    for task in (task for record in records for task in record.tasks):
         for output in task.outputs:
             if output.path is not None:
                 contents.setdefault(output.path, set()).add((output.bytes, output.sha256))
@@ -100,12 +131,12 @@ def presence(project: Project, records: Iterable[Record]) -> Callable[[Output], 
     wrong one. A file that somebody edited is none of these, and stays. What a link leads out of the project is no
     result.
     """
-    root, claims, boundary = project.root, recorded_contents(records), Boundary(project)
+    root, claims, boundary = project.root, recorded_contents(records), Boundary(project, at_once=True)
 
     def is_present(output: Output) -> bool:
         if output.path is None or (is_foreign(output.path) and not project.settings.allow_outside):
             return False
-        if not boundary.has(output.path) or not (root / output.path).is_file():
+        if not boundary.has_file(output.path):
             return False
         strangers = claims[output.path] - {(output.bytes, output.sha256)}
         return not strangers or not _is_one_of(root / output.path, strangers)

@@ -38,9 +38,12 @@ class ReportOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What was written: the page, and what is in it. `missing` results are not on disk; `size` is in bytes."""
+    """What was written: the page, and what is in it. `missing` results are not on disk; `size` is in bytes.
 
-    page: Path
+    `page` is None where nothing is recorded that it could show: nothing was written then.
+    """
+
+    page: Path | None
     zip: Path | None
     jobs: int
     results: int
@@ -53,7 +56,7 @@ class Report:
     def as_json(self) -> dict[str, Any]:
         """The form of `--format json`."""
         return {
-            "report": str(self.page),
+            "report": str(self.page) if self.page else None,
             "zip": str(self.zip) if self.zip else None,
             "jobs": self.jobs,
             "results": self.results,
@@ -65,16 +68,13 @@ class Report:
 
 
 def write_report(workspace: Workspace, selection: Selection, options: ReportOptions) -> Report:
-    """Write the gallery of the selected jobs. Raises KirinError where nothing is recorded or a place is no good."""
+    """Write the gallery of the selected jobs. Raises KirinError where a place is no good."""
     project = workspace.project
     folder = Path(os.path.abspath(options.out)) if options.out else project.state / "report"  # noqa: PTH100 - links stay
     require_free(folder)
     entries = list(_entries(workspace, selection))
     if not any(entry.tasks for entry in entries):
-        raise KirinError(
-            "nothing is recorded that the gallery could show: `kirin-batch run` generates what the specs ask for,"
-            " `kirin-batch run --sandbox` does so at no cost"
-        )
+        return _nothing_shown(jobs=len(entries))
     project.make_state_folder()
     previews = Previews(project.state / "thumbnails")
     try:
@@ -88,6 +88,20 @@ def write_report(workspace: Workspace, selection: Selection, options: ReportOpti
     if options.zip:
         pack(options.zip, gallery.page(_packed), gallery.files(with_results=True))
     return gallery.report(folder / INDEX, options.zip, len(page))
+
+
+def _nothing_shown(*, jobs: int) -> Report:
+    return Report(
+        page=None,
+        zip=None,
+        jobs=jobs,
+        results=0,
+        missing=0,
+        without_preview=0,
+        previews_made=0,
+        previews_reused=0,
+        size=0,
+    )
 
 
 def _entries(workspace: Workspace, selection: Selection) -> Iterator[Entry]:

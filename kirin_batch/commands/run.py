@@ -1,8 +1,8 @@
 """`run`: makes a plan and carries it out, under the project's run lock, with every step on disk before the next."""
 
 import asyncio
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, nullcontext
 from dataclasses import replace
 from decimal import Decimal
 from functools import partial
@@ -14,16 +14,18 @@ from kirin_batch.commands.canary import Canaries, in_flight_cost, pick_canaries
 from kirin_batch.commands.credentials import known_secrets
 from kirin_batch.commands.gateways import SANDBOX_SPEED, open_gateway, open_sandbox
 from kirin_batch.commands.keeping import lacking_outputs, open_keeper
-from kirin_batch.commands.planning import plan_jobs, recorded_contents, require_own_places
+from kirin_batch.commands.planning import recorded_contents, require_own_places
 from kirin_batch.commands.preconditions import check_plan
+from kirin_batch.commands.remembering import remember
 from kirin_batch.commands.rows import JobRow, make_row
-from kirin_batch.commands.run_terms import Confirm, Interrupts, RunOptions, RunReport
+from kirin_batch.commands.run_terms import Confirm, Interrupts, RunOptions, RunReport, plan_run
 from kirin_batch.commands.settling import settle_records
 from kirin_batch.commands.workspace import Workspace
+from kirin_batch.engines.knowledge import Knowledge
 from kirin_batch.errors import GatewayRefusedError, GatewayUnreachableError
 from kirin_batch.gateway.answers import Gateway
 from kirin_batch.jobs import Job
-from kirin_batch.journal import Ledger
+from kirin_batch.journal import Ledger, load_records
 from kirin_batch.manifest import save_manifest
 from kirin_batch.outputs.collector import Downloader, Lister, remove_leftovers
 from kirin_batch.outputs.embedding import Note, note_of
@@ -33,6 +35,7 @@ from kirin_batch.outputs.sidecar import public_params
 from kirin_batch.plan import SENDING, WORK, Action, Plan
 from kirin_batch.records import Output, Status
 from kirin_batch.run_lock import hold_run_lock
+from kirin_batch.scheduler.engine import Engine, LocalEngine
 from kirin_batch.scheduler.learned import Latencies, load_latencies
 from kirin_batch.scheduler.left_behind import has_left_behind, record_left_behind
 from kirin_batch.scheduler.observer import Observer, Silent
@@ -43,6 +46,7 @@ from kirin_batch.scheduler.surroundings import Rules
 from kirin_batch.specs.files import Boundary
 
 if TYPE_CHECKING:
+    from kirin_batch.commands.clusters import ClusterSite
     from kirin_batch.outputs.keeper import Keeper
 
 __all__ = ["run_project"]
@@ -66,8 +70,11 @@ async def run_project(
     would create something.
     """
     workspace.require_valid()
-    workspace.require_known(options.selection)
     project = workspace.project
+    if options.saved:  # before anything is written; once more when the project is held
+        plan_run(workspace, options, load_records(project.lockfile, project.journal))
+    else:
+        workspace.require_known(options.selection)
     project.make_state_folder()
     with (
         hold_run_lock(project.state),
@@ -103,6 +110,7 @@ class _Run:
         # A sandbox is faster than any gateway: what it takes teaches nothing.
         self._latencies = Latencies(haste=SANDBOX_SPEED) if options.sandbox else load_latencies(self._project.latencies)
         self._keeper: Keeper | None = None
+        self._site: ClusterSite | None = None
         self._outcomes: dict[str, Outcome] = {}
         self._gone: set[str] = set()
         self._canaries: Canaries | None = None
@@ -134,6 +142,8 @@ class _Run:
             except (GatewayRefusedError, GatewayUnreachableError) as error:
                 stopped_by = error
         await self._keep_results()
+        if plan.is_settled and not (is_asking or keeper or project.settings.sidecar):  # it had no duty at all
+            remember(self._workspace, records=plan.settled_records())
         return RunReport(
             self._rows(plan),
             self._spent,
@@ -183,7 +193,10 @@ class _Run:
 
     async def _schedule(self, plan: Plan) -> None:
         settings = self._project.settings
-        async with open_sandbox(settings) if self._options.sandbox else open_gateway(settings) as gateway:
+        async with (
+            open_sandbox(settings) if self._options.sandbox else open_gateway(settings) as gateway,
+            self._open_site() as self._site,
+        ):
             if not await self._send_canaries(gateway, plan):
                 return
             await self._run_scheduler(gateway, self._make_plan() if self._canaries else plan)
@@ -218,17 +231,17 @@ class _Run:
 
     async def _run_scheduler(self, gateway: Gateway, plan: Plan, *, reserved: Decimal = _NOTHING) -> None:
         """Carry out a plan within what is left to spend, `reserved` set aside."""
-        downloader = self._make_downloader(gateway)
-        scheduler = self._make_scheduler(gateway, downloader, aside=self._spent + reserved)
-        try:
-            with self._stopping(scheduler.stop):
-                await scheduler.run(self._workspace.specs.jobs, plan)
-        finally:
-            self._outcomes.update(scheduler.outcomes)
-            self._spent += scheduler.spent
-            self._gone |= downloader.gone
-            if not self._options.sandbox:
-                self._latencies.save(self._project.latencies)
+        async with self._open_engine(gateway) as (engine, gone):
+            scheduler = self._make_scheduler(engine, aside=self._spent + reserved)
+            try:
+                with self._stopping(scheduler.stop):
+                    await scheduler.run(self._workspace.specs.jobs, plan)
+            finally:
+                self._outcomes.update(scheduler.outcomes)
+                self._spent += scheduler.spent
+                self._gone |= gone
+                if not self._options.sandbox:
+                    self._latencies.save(self._project.latencies)
 
     def _has_left_behind(self) -> bool:
         options = self._options
@@ -237,7 +250,7 @@ class _Run:
 
     def _make_plan(self) -> Plan:
         options = self._options
-        plan = plan_jobs(self._workspace, options.selection, self._ledger.records, options.for_plan())
+        plan = plan_run(self._workspace, options, self._ledger.records)
         if not options.fetch_only:
             return plan
         return Plan(tuple(planned for planned in plan.jobs if planned.action is Action.FETCH), plan.dearest)
@@ -252,14 +265,14 @@ class _Run:
         recorded = recorded_contents(self._ledger.records.values())  # as it is now: threads ask it, and records change
         return lambda path, sha256: any(sha256 == known for _, known in recorded.get(path, ()))
 
-    def _make_downloader(self, gateway: Gateway) -> Downloader:
+    def _make_downloader(self, gateway: Gateway, parts: Knowledge) -> Downloader:
         return Downloader(
-            self._project.root,
+            parts.root,
             gateway,
             SystemClock(),
             downloads=self._project.settings.downloads,
-            is_recorded=self._make_is_recorded(),
-            recorded_before=self._recorded_before,
+            is_recorded=parts.is_recorded,
+            recorded_before=parts.recorded_before,
             note_of=self._note_of,
         )
 
@@ -274,33 +287,68 @@ class _Run:
         is_same = record is not None and record.status is Status.COMPLETED and record.digest == job.digest
         return record.outputs if record and is_same else ()
 
-    def _make_scheduler(self, gateway: Gateway, downloader: Downloader, *, aside: Decimal) -> Scheduler:
-        settings, options, clock = self._project.settings, self._options, SystemClock()
+    def _make_scheduler(self, engine: Engine, *, aside: Decimal) -> Scheduler:
+        settings, options = self._project.settings, self._options
         max_cost = settings.max_cost if options.max_cost is None else options.max_cost
         left = None if max_cost is None else max(_NOTHING, max_cost - aside)
+        limits = Limits(slots=settings.slots, total=options.concurrency, max_cost=left, fail_fast=options.fail_fast)
+        return Scheduler(engine, clock=SystemClock(), observer=self._observer, limits=limits)
+
+    def _make_rules(self) -> Rules:
+        settings, options = self._project.settings, self._options
         haste = SANDBOX_SPEED if options.sandbox else 1.0
-        return Scheduler(
+        return Rules(
+            poll=PollPolicy(settings.poll_min / haste, settings.poll_max / haste),
+            timeouts=settings.timeouts,
+            retries=settings.retries,
+            namespace=settings.namespace,
+            sandbox=options.sandbox,
+            may_create=not options.locked and not options.fetch_only,
+        )
+
+    def _open_site(self) -> "AbstractAsyncContextManager[ClusterSite | None]":
+        if self._options.cluster is None:
+            return nullcontext()
+        # Measured: Dask takes half a second to import, which other runs need not wait for.
+        from kirin_batch.commands.clusters import open_site  # noqa: PLC0415 - see above
+
+        return open_site(self._project, self._options.cluster)
+
+    @asynccontextmanager
+    async def _open_engine(self, gateway: Gateway) -> AsyncIterator[tuple[Engine, set[str]]]:
+        """What does the work, and the ids of jobs whose results will not come any more, which grow with it."""
+        parts, rules, latencies, options = self._make_knowledge(), self._make_rules(), self._latencies, self._options
+        if self._site:
+            jobs = self._workspace.specs.jobs.values()
+            async with self._site.open_engine(
+                parts, jobs, rules=rules, downloads=options.download, observer=self._observer, latencies=latencies
+            ) as engine:
+                yield engine, engine.gone
+            return
+        downloader = self._make_downloader(gateway, parts)
+        builder = RequestBuilder(parts.root, parts.records, self._workspace.catalog, may_read=parts.may_read)
+        local = LocalEngine(
             gateway=gateway,
-            ledger=self._keeper.recorder(self._ledger) if self._keeper else self._ledger,
+            ledger=parts.recorder,
             collector=downloader if options.download else Lister(),
-            build_params=RequestBuilder(
-                self._project.root,
-                self._ledger.records,
-                self._workspace.catalog,
-                may_read=Boundary(self._project).has,
-            ).build,
-            clock=clock,
+            build_params=builder.build,
+            clock=SystemClock(),
             observer=self._observer,
-            rules=Rules(
-                poll=PollPolicy(settings.poll_min / haste, settings.poll_max / haste),
-                timeouts=settings.timeouts,
-                retries=settings.retries,
-                namespace=settings.namespace,
-                sandbox=options.sandbox,
-                may_create=not options.locked and not options.fetch_only,
-            ),
-            limits=Limits(slots=settings.slots, total=options.concurrency, max_cost=left, fail_fast=options.fail_fast),
-            latencies=self._latencies,
-            inspect=self._postflight.inspect,
+            rules=rules,
+            latencies=latencies,
+            inspect=parts.inspect,
+            tell_params=parts.tell_params,
+        )
+        yield local, downloader.gone
+
+    def _make_knowledge(self) -> Knowledge:
+        return Knowledge(
+            root=self._project.root,
+            records=self._ledger.records,
+            recorder=self._keeper.recorder(self._ledger) if self._keeper else self._ledger,
             tell_params=self._tell_params,
+            inspect=self._postflight.inspect,
+            is_recorded=self._make_is_recorded(),
+            recorded_before=self._recorded_before,
+            may_read=Boundary(self._project).has,
         )

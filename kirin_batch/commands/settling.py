@@ -10,6 +10,7 @@ from kirin_batch.journal import Ledger
 from kirin_batch.outputs.relocation import take_along
 from kirin_batch.outputs.replaced import bring_back
 from kirin_batch.plan import Action, Plan, PlannedJob
+from kirin_batch.records import Record
 
 __all__ = ["settle_records"]
 
@@ -36,7 +37,30 @@ async def settle_records(plan: Plan, workspace: Workspace, ledger: Ledger) -> bo
             await ledger.move(record, moved_from=planned.moved_from)
         else:
             await ledger.record(record)
-    return has_changed
+    return await _drop_copies(plan, workspace, ledger) or has_changed
+
+
+async def _drop_copies(plan: Plan, workspace: Workspace, ledger: Ledger) -> bool:
+    """Forget old names of renamed jobs, which a merge of conflict marks brings back; whether there were any.
+
+    Every task of such a record is one of a job that a spec has: nothing that was paid for is forgotten. Its files go
+    where those of that job lie.
+    """
+    jobs = workspace.specs.jobs
+    heirs = {task_id: job for job in jobs if job in ledger.records for task_id in _task_ids(ledger.records[job])}
+    copies = [planned.record for planned in plan.jobs if planned.action is Action.ORPHAN and planned.record]
+    copies = [record for record in copies if None not in (ids := _task_ids(record)) and ids <= heirs.keys()]
+    for record in copies:
+        job = jobs[heirs[record.task_id]]
+        if ledger.records[job.id].task_id == record.task_id:
+            outputs = without_outside(workspace.project, record).outputs
+            await asyncio.to_thread(take_along, workspace.project.root, job, outputs, edited=False)
+        await ledger.forget(record.job)
+    return bool(copies)
+
+
+def _task_ids(record: Record) -> set[str | None]:
+    return {task.task_id for task in record.tasks}
 
 
 def _in_order_of_places(plan: Plan) -> list[PlannedJob]:

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from kirin_batch.commands.planning import plan_jobs
 from kirin_batch.commands.rows import JobRow, make_row, record_row
+from kirin_batch.commands.suggestions import closest_job, hint
 from kirin_batch.commands.workspace import Selection, Workspace
 from kirin_batch.disk import sha256_of_file
 from kirin_batch.errors import UsageError
 from kirin_batch.jobs import Job
 from kirin_batch.journal import load_records
-from kirin_batch.models.messages import closest_name
 from kirin_batch.plan import Action, PlanOptions
 from kirin_batch.records import Output, Record
 
@@ -103,5 +103,4 @@ def _find(name: str, jobs: Mapping[str, Job], records: Mapping[str, Record]) -> 
         return short[0]
     if short:
         raise UsageError(f"{name} means {len(short)} jobs; name one, such as {', '.join(short[:3])}")
-    near = closest_name(name, ids)
-    raise UsageError(f"there is no job {name}{f'; did you mean {near}?' if near else ': `status` lists all'}")
+    raise UsageError(f"there is no job {name}{hint(closest_job(name, ids)) or ': `status` lists all'}")

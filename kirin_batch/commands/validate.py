@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from kirin_batch.commands.remembering import remember
 from kirin_batch.commands.workspace import is_under, open_workspace
 from kirin_batch.documents import Document, read_document
 from kirin_batch.models import SchemaError
@@ -35,6 +36,8 @@ def validate(project: Project, paths: Sequence[Path] = ()) -> Validation:
     except SchemaError as error:  # without its models no spec can be judged
         return Validation(0, 0, tuple(_problem(fault, project) for fault in error.faults))
     specs, folders = workspace.specs, workspace.folders
+    if specs.is_valid:
+        remember(workspace)
     if not folders:
         return Validation(len(specs.files), len(specs.job_files), specs.problems)
     files = {file for file in specs.files if any(is_under(file, folder) for folder in folders)}

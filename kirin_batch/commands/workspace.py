@@ -7,9 +7,12 @@ from fnmatch import fnmatchcase
 from glob import glob, has_magic
 from pathlib import Path
 
+from kirin_batch.caches import begun_at
+from kirin_batch.commands.suggestions import closest_job, hint
 from kirin_batch.errors import KirinError, UsageError
 from kirin_batch.jobs import Job
 from kirin_batch.models import Catalog
+from kirin_batch.models.messages import closest_name
 from kirin_batch.problems import Problem, Severity
 from kirin_batch.project import Project, load_project
 from kirin_batch.records import Record, Status
@@ -123,7 +126,7 @@ def open_workspace(project: Project, paths: Iterable[Path] = ()) -> Workspace:
         files += _specs_in(project, whole) if whole.is_dir() else [whole]
         folders.append(name)
     catalog = load_catalog(project)
-    specs = load_specs(project, catalog, environ=os.environ, further=files)
+    specs = load_specs(project, catalog, environ=os.environ, further=files, begun_ns=begun_at.get())
     return Workspace(project, catalog, specs, tuple(folders))
 
 
@@ -188,13 +191,15 @@ def _require_known(selection: Selection, jobs: Iterable[Job]) -> None:
     named = [("--job", pattern) for pattern in selection.jobs] + [("--exclude", name) for name in selection.exclude]
     for option, pattern in named:
         if not any(_is_named(job, pattern) for job in jobs):
-            raise UsageError(f"{option} {pattern} meets no job")
+            raise UsageError(f"{option} {pattern} meets no job{hint(closest_job(pattern, (job.id for job in jobs)))}")
     for tag in selection.tags:
         if not any(_is_tagged(job, tag) for job in jobs):
-            raise UsageError(f"--tag {tag} is on no job")
+            meant = closest_name(tag, dict.fromkeys(known for job in jobs for known in job.tags))
+            raise UsageError(f"--tag {tag} is on no job{hint(meant)}")
     for model in selection.models:
         if not any(fnmatchcase(job.model, model) for job in jobs):
-            raise UsageError(f"--model {model} makes no job")
+            meant = closest_name(model, dict.fromkeys(job.model for job in jobs))
+            raise UsageError(f"--model {model} makes no job{hint(meant)}")
 
 
 def _is_chosen(job: Job, selection: Selection, folders: tuple[str, ...], records: Mapping[str, Record]) -> bool:

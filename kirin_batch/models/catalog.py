@@ -92,7 +92,7 @@ def schema_folder() -> Path:
 
 
 def schema_text(name: str) -> str:
-    """The text of a bundled schema: a model's name, `spec`, `project`, `manifest`, `lock` or `model`.
+    """The text of a bundled schema: a model's name, `spec`, `project`, `manifest`, `plan`, `lock` or `model`.
 
     Raises SchemaError, which lists the names, for any other.
     """

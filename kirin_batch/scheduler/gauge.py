@@ -4,18 +4,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from kirin_batch.clock import Clock
+from kirin_batch.clock import Clock, age_of
 from kirin_batch.jobs import Job
 from kirin_batch.plan import SENDING, Action, PlannedJob
 from kirin_batch.records import Status
 from kirin_batch.scheduler.budget import Budget
+from kirin_batch.scheduler.engine import Life
 from kirin_batch.scheduler.learned import Latencies
-from kirin_batch.scheduler.life import TaskLife
 from kirin_batch.scheduler.line import Line
 from kirin_batch.scheduler.observer import KindMeasures, Measures
 from kirin_batch.scheduler.outcome import Outcome
 from kirin_batch.scheduler.slots import Slots
-from kirin_batch.scheduler.watch import age_of
 
 __all__ = ["Gauge"]
 
@@ -77,7 +76,7 @@ class Gauge:
     def __init__(
         self,
         line: Line,
-        lives: Mapping[str, TaskLife],
+        lives: Mapping[str, Life],
         *,
         slots: Slots,
         budget: Budget,

@@ -127,6 +127,13 @@ class Latencies:
 
     def save(self, path: Path) -> None:
         """Put what is known at `path`, in a folder that exists; a disk that refuses is only warned of."""
+        try:
+            write_atomic(path, self.dump())
+        except OSError as error:
+            logger.warning("how long tasks took is not kept: %s", error)
+
+    def dump(self) -> bytes:
+        """What is known, in the form of the file."""
         entries = [
             {
                 "model": key.model,
@@ -135,10 +142,12 @@ class Latencies:
             }
             for key, logs in self._logs.items()
         ]
-        try:
-            write_atomic(path, orjson.dumps({"version": _VERSION, "latencies": entries}))
-        except OSError as error:
-            logger.warning("how long tasks took is not kept: %s", error)
+        return orjson.dumps({"version": _VERSION, "latencies": entries})
+
+    def learn(self, dumped: bytes) -> None:
+        """Take over what `dump` gave. Raises ValueError where it is anything else."""
+        for model, parameters, seconds in _checked(dumped)[-_MOST_KEYS:]:
+            self.restore(model, parameters, seconds)
 
     def restore(self, model: str, parameters: Mapping[str, str], seconds: Sequence[float]) -> None:
         """Take over what `save` wrote of one key; the oldest first."""
@@ -167,8 +176,8 @@ def load_latencies(path: Path) -> Latencies:
     """What `save` put at `path`; nothing where there is no file, and, with a warning, where it cannot be read."""
     latencies = Latencies()
     try:
-        for model, parameters, seconds in _checked(path)[-_MOST_KEYS:]:
-            latencies.restore(model, parameters, seconds)
+        with path.open("rb") as file:
+            latencies.learn(file.read(_MOST_BYTES + 1))
     except FileNotFoundError:
         pass
     except (OSError, ValueError) as error:
@@ -176,10 +185,8 @@ def load_latencies(path: Path) -> Latencies:
     return latencies
 
 
-def _checked(path: Path) -> list[tuple[str, dict[str, str], list[float]]]:
-    """Model, parameters and seconds of each key in a file; raises ValueError where it holds anything else."""
-    with path.open("rb") as file:
-        data = file.read(_MOST_BYTES + 1)
+def _checked(data: bytes) -> list[tuple[str, dict[str, str], list[float]]]:
+    """Model, parameters and seconds of each key; raises ValueError where the data is anything else."""
     if len(data) > _MOST_BYTES:
         raise ValueError("it is too large")
     match orjson.loads(data):

@@ -36,7 +36,7 @@ async def record_left_behind(
 
 
 def _left(record: Record, jobs: Container[str]) -> Iterable[Record]:
-    return record.earlier if record.job in jobs else (*record.earlier, record)
+    return record.earlier if record.job in jobs else record.tasks
 
 
 def _is_open(task: Record) -> bool:

@@ -14,9 +14,9 @@ Each `await` may be the last one (a kill, an interrupt): what is recorded by the
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import Enum
-from typing import Any, TypeGuard
+from typing import Any
 
-from kirin_batch.clock import timestamp
+from kirin_batch.clock import age_of, timestamp
 from kirin_batch.error_codes import is_content_refusal, is_transient
 from kirin_batch.errors import GatewayRefusedError, GatewayUnreachableError
 from kirin_batch.gateway.answers import Busy, Done, Failed, Missing, Refused, Result, Running, Unknown
@@ -24,12 +24,13 @@ from kirin_batch.identity import external_task_id
 from kirin_batch.jobs import Job
 from kirin_batch.plan import Action, PlannedJob
 from kirin_batch.records import Output, Record, Status, TaskError
+from kirin_batch.scheduler.intent import TaskName
 from kirin_batch.scheduler.observer import Stage
 from kirin_batch.scheduler.outcome import Missed, Outcome
 from kirin_batch.scheduler.pacing import backoff_seconds
 from kirin_batch.scheduler.patience import Task
 from kirin_batch.scheduler.surroundings import Surroundings
-from kirin_batch.scheduler.watch import Watch, age_of
+from kirin_batch.scheduler.watch import Watch
 
 __all__ = ["Need", "Pause", "TaskLife"]
 
@@ -45,6 +46,8 @@ class Need(Enum):
     SLOTS = "its task is to be created"
     REFUSED_SLOTS = "its task is to be created, and the gateway had no slot left for it"
     DOWNLOAD = "its task has ended, and its results are to be brought"
+    NEWS = "others work for it, and tell"
+    LATE_NEWS = "its task has ended, and others who bring its results tell"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,15 +70,13 @@ class _Phase(Enum):
 class TaskLife:
     """One job on its way, from pause to pause. `is_creating` while an answer to a create is awaited.
 
-    A job whose task is unknown is looked for, and never sent.
+    A job whose task is unknown is looked for, and never sent. `may_exist`: another may have sent it a moment ago.
     """
 
     __slots__ = (
         "_around",
-        "_attempt",
         "_before",
         "_done",
-        "_external_id",
         "_is_adopted",
         "_is_unknown",
         "_job",
@@ -83,20 +84,20 @@ class TaskLife:
         "_may_exist",
         "_phase",
         "_record",
+        "_task",
         "_watch",
         "is_creating",
     )  # fmt: skip - many lives wait at once
 
-    def __init__(self, job: Job, planned: PlannedJob, around: Surroundings) -> None:
+    def __init__(self, job: Job, planned: PlannedJob, around: Surroundings, *, may_exist: bool = False) -> None:
         self._job = job
         self._around = around
-        self._attempt = planned.attempt
-        self._external_id = planned.external_task_id
+        self._task = TaskName(job, planned.external_task_id, planned.attempt, around.rules.sandbox)
         self._record = planned.record
         self._is_unknown = planned.action is Action.UNKNOWN
         self._is_adopted = False
         # After a create that nobody answered: what looks missing may appear.
-        self._may_exist = self._is_of_this_task(self._record) and self._record.task_id is None
+        self._may_exist = may_exist or (self._task.names(self._record) and self._record.task_id is None)
         self._phase = _Phase.OBTAIN
         self._before: Record | None = None
         self._lost_creates = 0
@@ -113,6 +114,16 @@ class TaskLife:
     def is_in_line(self) -> bool:
         """Whether the gateway had no slot for its task, so that it waits for another turn."""
         return self._phase is _Phase.CREATE and not self.is_creating and self._watch is None
+
+    @property
+    def is_unsent(self) -> bool:
+        """Whether it is in line and surely nothing came of its creates: `withdraw` takes its intent back."""
+        return self.is_in_line and not self._lost_creates
+
+    @property
+    def task(self) -> TaskName:
+        """The task of the present attempt."""
+        return self._task
 
     async def step(self) -> Outcome | Pause:
         """Go on to the next pause, or to the end.
@@ -160,28 +171,28 @@ class TaskLife:
         outcome = await self._fail(failed.code, failed.message)
         if not self._may_retry(failed.code):
             return replace(outcome, is_adopted=self._is_adopted)
-        pause = Pause(Need.SLOTS, backoff_seconds(self._attempt, jitter=self._around.patience.jitter()))
+        pause = Pause(Need.SLOTS, backoff_seconds(self._task.attempt, jitter=self._around.patience.jitter()))
         self._begin_next_attempt()
         return pause
 
     async def _obtain(self) -> Task | Outcome | Pause:
         """The task, found or created, its id recorded."""
-        if (lost := self._record) and lost.status is Status.UNKNOWN and self._is_of_this_request(lost):
+        if (lost := self._record) and lost.status is Status.UNKNOWN and self._task.is_of_request(lost):
             looked_for = await self._look_for(lost)
             if looked_for is not None:
                 return looked_for
-        known = self._record if self._is_of_this_task(self._record) else None
+        known = self._record if self._task.names(self._record) else None
         if known and known.status is Status.COMPLETED:
             return await self._obtain_results(known)
         if known and known.task_id:
             found = await self._around.patience.find(self._job, known.task_id)
             if not isinstance(found, Missing):
                 return self._left(found.reason) if isinstance(found, Unknown) else found
-        found = await self._around.patience.look_up(self._job, self._external_id)
+        found = await self._around.patience.look_up(self._job, self._task.external_id)
         if isinstance(found, Missing):
             return await self._create()
         if not isinstance(found, Unknown):
-            self._around.lookups.note(self._external_id, is_found=True)
+            self._around.lookups.note(self._task.external_id, is_found=True)
         self._is_adopted = known is None
         return await self._adopt(found)
 
@@ -201,12 +212,12 @@ class TaskLife:
             case Unknown(reason=reason):
                 return Outcome(Status.UNKNOWN, TaskError("", reason))
             case _:
-                self._external_id, self._attempt = lost.external_task_id, lost.attempt
+                self._name_task(lost.external_task_id, lost.attempt)
                 return await self._adopt(found)
 
     async def _obtain_results(self, known: Record) -> Task | Outcome:
         """A completed task with fresh URLs, else as it was recorded; it is never sent again."""
-        found = await self._around.patience.look_up(self._job, known.task_id or self._external_id)
+        found = await self._around.patience.look_up(self._job, known.task_id or self._task.external_id)
         if isinstance(found, Unknown):
             return self._left(found.reason)
         return found if isinstance(found, Done) and found.results else _as_recorded(known)
@@ -226,7 +237,7 @@ class TaskLife:
             return await self._give_up("it is not at the gateway, and nothing may be created")
         if refusal := self._around.refusals.get(self._job.digest):
             return await self._give_up(refusal.message, code=refusal.code)
-        params = await self._around.build_params(self._job, self._external_id)
+        params = await self._around.build_params(self._job, self._task.external_id)
         if isinstance(params, str):
             return await self._give_up(params)
         if self._phase is not _Phase.CREATE:
@@ -278,11 +289,11 @@ class TaskLife:
         self._lost_creates += 1
         self._may_exist = True
         self._tell(Stage.WAITING, answer.reason)
-        return await self._around.patience.settle(self._job, self._external_id, _SETTLE_SECONDS)
+        return await self._around.patience.settle(self._job, self._task.external_id, _SETTLE_SECONDS)
 
     async def withdraw(self) -> None:
         """Take back the intent of a create for which the gateway had no slot: nothing came of it, and nothing will."""
-        if self.is_in_line and not self._lost_creates:
+        if self.is_unsent:
             await self._take_back()
 
     async def _take_back(self) -> None:
@@ -300,7 +311,7 @@ class TaskLife:
         # Content that is refused now was not taken before.
         is_unclear = is_taken or (self._may_exist and not is_content_refusal(refused.code))
         delays = _SETTLE_SECONDS if is_unclear else (0.0,)
-        found = await self._around.patience.settle(self._job, self._external_id, delays)
+        found = await self._around.patience.settle(self._job, self._task.external_id, delays)
         if not isinstance(found, Missing):
             return await self._adopt(found)
         if not is_taken:
@@ -323,9 +334,9 @@ class TaskLife:
 
     async def _look_up(self) -> None:
         """See whether the task, which exists, is found by the id that another machine would look for."""
-        found = await self._around.patience.look_up(self._job, self._external_id)
+        found = await self._around.patience.look_up(self._job, self._task.external_id)
         if not isinstance(found, Unknown):
-            self._around.lookups.note(self._external_id, is_found=not isinstance(found, Missing))
+            self._around.lookups.note(self._task.external_id, is_found=not isinstance(found, Missing))
 
     async def _finish(self, done: Done) -> Outcome:
         if complaint := self._complain(done):
@@ -379,48 +390,27 @@ class TaskLife:
 
     def _may_retry(self, code: str) -> bool:
         rules = self._around.rules
-        has_attempts = self._attempt <= rules.retries and not self._job.fixed_task_id
+        has_attempts = self._task.attempt <= rules.retries and not self._job.fixed_task_id
         return is_transient(code) and has_attempts and rules.may_create
 
     def _begin_next_attempt(self) -> None:
         """A failed task keeps its id for ever; a further attempt has a new one."""
-        self._attempt += 1
         self._phase, self._watch, self._lost_creates = _Phase.OBTAIN, None, 0
-        namespace = self._around.rules.namespace
-        self._external_id = external_task_id(namespace, self._job.id, self._job.digest, self._attempt)
+        attempt, namespace = self._task.attempt + 1, self._around.rules.namespace
+        self._name_task(external_task_id(namespace, self._job.id, self._job.digest, attempt), attempt)
+
+    def _name_task(self, external_id: str, attempt: int) -> None:
+        self._task = replace(self._task, external_id=external_id, attempt=attempt)
 
     def _left(self, reason: str) -> Outcome:
         self._tell(Stage.LEFT, reason)
         is_kept = self._record is not None and self._record.status is Status.COMPLETED
         return Outcome(Status.COMPLETED if is_kept else Status.IN_FLIGHT, TaskError("", reason))
 
-    def _is_of_this_task(self, record: Record | None) -> TypeGuard[Record]:
-        """An id that the spec gives may have been that of an earlier request, which was refused."""
-        return record is not None and record.external_task_id == self._external_id and self._is_of_this_request(record)
-
-    def _is_of_this_request(self, record: Record) -> bool:
-        """What a sandbox made up is no answer to what the gateway is asked."""
-        return record.digest == self._job.digest and record.sandbox == self._around.rules.sandbox
-
     def _current(self) -> Record:
         """The record of the present attempt, in flight."""
-        record = self._record
-        if self._is_of_this_task(record):
-            is_open = record.status is Status.IN_FLIGHT and record.error is None
-            return record if is_open else replace(record, status=Status.IN_FLIGHT, error=None)
-        return Record(
-            job=self._job.id,
-            model=self._job.model,
-            status=Status.IN_FLIGHT,
-            digest=self._job.digest,
-            external_task_id=self._external_id,
-            created_at=timestamp(self._around.clock),
-            take=self._job.take,
-            attempt=self._attempt,
-            sandbox=self._around.rules.sandbox,
-            params=self._around.tell_params(self._job),
-            earlier=_earlier(record),
-        )
+        now, tell_params = timestamp(self._around.clock), self._around.tell_params
+        return self._task.in_flight(self._record, now=now, tell_params=tell_params)
 
     async def _keep(self, record: Record) -> None:
         self._record = record
@@ -428,15 +418,6 @@ class TaskLife:
 
     def _tell(self, stage: Stage, detail: str = "") -> None:
         self._around.observer.stepped(self._job, stage, detail)
-
-
-def _earlier(record: Record | None) -> tuple[Record, ...]:
-    """The tasks that a job had, or may have had, before its next one, and refusals that must not be asked for again."""
-    if record is None:
-        return ()
-    is_refusal = record.error is not None and is_content_refusal(record.error.code)
-    is_kept = record.task_id is not None or record.status is not Status.FAILED or is_refusal
-    return (*record.earlier, replace(record, earlier=())) if is_kept else record.earlier
 
 
 def _as_recorded(record: Record) -> Done:

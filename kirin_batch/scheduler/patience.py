@@ -26,7 +26,7 @@ from kirin_batch.gateway.answers import (
 from kirin_batch.jobs import Job
 from kirin_batch.scheduler.observer import Observer, Stage
 from kirin_batch.scheduler.pacing import backoff_seconds
-from kirin_batch.scheduler.slots import Slots
+from kirin_batch.scheduler.slots import Turns
 
 __all__ = ["PATIENCE", "Patience", "Task"]
 
@@ -42,11 +42,11 @@ Task = Running | Done | Failed
 class Patience:
     """The gateway, asked with patience."""
 
-    def __init__(self, gateway: Gateway, clock: Clock, observer: Observer, slots: Slots) -> None:
+    def __init__(self, gateway: Gateway, clock: Clock, observer: Observer, turns: Turns) -> None:
         self._gateway = gateway
         self._clock = clock
         self._observer = observer
-        self._slots = slots
+        self._turns = turns
         self._random = Random()  # noqa: S311 - spreads waiting times, keeps no secret
 
     async def create(self, job: Job, params: dict[str, object]) -> Task | Missing | Refused | Unknown | Busy:
@@ -54,13 +54,13 @@ class Patience:
 
         Raises GatewayRefusedError and GatewayUnreachableError.
         """
-        since = self._slots.round(job.kind)
+        since = self._turns.round(job.kind)
         answer = await self._repeat(job, lambda: self._gateway.create(job.model, params))
         match answer:
             case Running() | Done() | Failed():
-                self._slots.accept(job.kind)
+                self._turns.accept(job.kind)
             case Busy(retry_after=retry_after, message=message):
-                self._slots.refuse(job.kind, since=since, jitter=self.jitter(), retry_after=retry_after)
+                self._turns.refuse(job.kind, since=since, jitter=self.jitter(), retry_after=retry_after)
                 self._observer.stepped(job, Stage.WAITING, _with_wait(message, retry_after))
         return answer
 

@@ -1,7 +1,8 @@
 """Carries a plan out: lets each life take a step when it has what it needs, with a bounded number of steps at once.
 
 A life that waits, for the end of its task say, is an entry in one heap and no coroutine. Steps have places: some for
-requests, which due queries take before new jobs do, and some for downloads, whose tasks hold no slots any more.
+requests, which due queries take before new jobs do, and some for downloads, whose tasks hold no slots any more. Lives
+that wait for news of work done elsewhere take no place.
 """
 
 import asyncio
@@ -14,21 +15,18 @@ from enum import IntEnum
 
 from kirin_batch.clock import Clock
 from kirin_batch.errors import GatewayRefusedError, GatewayUnreachableError, KirinError
-from kirin_batch.gateway.answers import Gateway
 from kirin_batch.jobs import Job
 from kirin_batch.plan import Plan
 from kirin_batch.records import Status
 from kirin_batch.scheduler.admission import Admission
 from kirin_batch.scheduler.budget import Budget
+from kirin_batch.scheduler.engine import Engine, Life
 from kirin_batch.scheduler.gauge import Gauge
-from kirin_batch.scheduler.learned import Latencies
-from kirin_batch.scheduler.life import Need, Pause, TaskLife
+from kirin_batch.scheduler.life import Need, Pause
 from kirin_batch.scheduler.line import Line
 from kirin_batch.scheduler.observer import Observer
-from kirin_batch.scheduler.outcome import Collector, Outcome, Recorder
-from kirin_batch.scheduler.patience import Patience
+from kirin_batch.scheduler.outcome import Outcome
 from kirin_batch.scheduler.slots import Slots
-from kirin_batch.scheduler.surroundings import BuildParams, Inspect, Rules, Surroundings, TellParams, accept
 from kirin_batch.scheduler.timers import Alarm, Timers
 
 __all__ = ["Limits", "Scheduler"]
@@ -55,46 +53,22 @@ class Limits:
 class Scheduler:
     """One run of a plan; `run` once."""
 
-    def __init__(  # noqa: PLR0913 - each is a part of the world that a test replaces
-        self,
-        *,
-        gateway: Gateway,
-        ledger: Recorder,
-        collector: Collector,
-        build_params: BuildParams,
-        clock: Clock,
-        observer: Observer,
-        rules: Rules,
-        limits: Limits,
-        latencies: Latencies | None = None,
-        inspect: Inspect = accept,
-        tell_params: TellParams = lambda _job: None,
-    ) -> None:
+    def __init__(self, engine: Engine, *, clock: Clock, observer: Observer, limits: Limits) -> None:
+        self._engine = engine
         self._clock = clock
         self._observer = observer
         self._slots = Slots(limits.slots, clock, total=limits.total)
         self._budget = Budget(limits.max_cost)
         self._fail_fast = limits.fail_fast
-        self._around = Surroundings(
-            patience=Patience(gateway, clock, observer, self._slots),
-            recorder=ledger,
-            collector=collector,
-            clock=clock,
-            observer=observer,
-            rules=rules,
-            build_params=build_params,
-            latencies=latencies or Latencies(),
-            worth_of=self._worth_of,
-            inspect=inspect,
-            tell_params=tell_params,
-        )
+        engine.attach(self._slots, self._worth_of)
         self._open({}, Plan(()))
-        self._lives: dict[str, TaskLife] = {}
+        self._lives: dict[str, Life] = {}
         self._queries = Timers()
         self._retries = Timers()
         self._due: deque[str] = deque()
         self._ended: deque[str] = deque()
-        self._steps: dict[TaskLife, asyncio.Task[None]] = {}
+        self._away: deque[str] = deque()
+        self._steps: dict[Life, asyncio.Task[None]] = {}
         self._busy: Counter[_Place] = Counter()
         self._changed = asyncio.Event()
         self._stopping = False
@@ -134,7 +108,7 @@ class Scheduler:
             self._lives,
             slots=self._slots,
             budget=self._budget,
-            latencies=self._around.latencies,
+            latencies=self._engine.latencies,
             clock=self._clock,
         )
         self._observer.began(len(plan.jobs), working=len(self._line.jobs), measure=gauge.measure)
@@ -159,7 +133,7 @@ class Scheduler:
                 alarm.set(next_moment)
                 await self._changed.wait()
                 self._changed.clear()
-            await self._wind_up()
+            await self._wind_up(group)
             await self._withdraw(group)
         finally:
             alarm.cancel()
@@ -172,6 +146,8 @@ class Scheduler:
 
     def _next_step(self) -> tuple[str, "_Place"] | None:
         """The job that may take a step, and the place that it takes; None where all that could must wait."""
+        if self._away:
+            return self._away.popleft(), _Place.AWAY
         if self._ended and self._busy[_Place.DOWNLOAD] < _COLLECTING:
             return self._ended.popleft(), _Place.DOWNLOAD
         if self._busy[_Place.QUERY] + self._busy[_Place.START] < _ASKING:
@@ -185,11 +161,11 @@ class Scheduler:
         job, planned = self._line.jobs[id_]
         life = self._lives.get(id_)
         if life is None:
-            life = self._lives[id_] = TaskLife(job, planned, self._around)
+            life = self._lives[id_] = self._engine.begin(job, planned)
         self._busy[place] += 1
         self._steps[life] = group.create_task(self._step(job, life, place))
 
-    async def _step(self, job: Job, life: TaskLife, place: "_Place") -> None:
+    async def _step(self, job: Job, life: Life, place: "_Place") -> None:
         try:
             found = await life.step()
             if isinstance(found, Outcome):
@@ -218,6 +194,11 @@ class Scheduler:
                 self._retries.add(job.id, due=due)
             case Need.REFUSED_SLOTS:
                 self._admission.put_back(job, is_refused=True)
+            case Need.NEWS:
+                self._away.append(job.id)
+            case Need.LATE_NEWS:
+                self._admission.free(job, has_ended=True)
+                self._away.append(job.id)
 
     def _end(self, job: Job, outcome: Outcome) -> None:
         del self._lives[job.id]
@@ -231,7 +212,11 @@ class Scheduler:
         if self._fail_fast and outcome.status is Status.FAILED:
             self._line.drop_unstarted()
 
-    async def _wind_up(self) -> None:
+    async def _wind_up(self, group: asyncio.TaskGroup) -> None:
+        while self._away:  # what was sent in the last moment may hear of a task
+            self._begin_step(group, self._away.popleft(), _Place.AWAY)
+        if self._lives:
+            await self._engine.recall()
         creating = [task for life, task in self._steps.items() if life.is_creating]
         for task in set(self._steps.values()) - set(creating):
             task.cancel()
@@ -255,6 +240,7 @@ class _Place(IntEnum):
     START = 1  # a request of a job that starts
     QUERY = 2  # a query of a task that runs
     DOWNLOAD = 3
+    AWAY = 4  # nothing is done here but to wait
 
 
 def _foremost(errors: BaseExceptionGroup[BaseException]) -> BaseException:

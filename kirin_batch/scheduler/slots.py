@@ -7,13 +7,28 @@ a while too, so that the refusal is not asked for again by every job in line.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from kirin_batch.clock import Clock
 from kirin_batch.scheduler.pacing import backoff_seconds
 
-__all__ = ["Slots"]
+__all__ = ["Slots", "Turns"]
 
 _LEAST_SECONDS = 1.0  # that the gateway asks for between a refusal and the next create
+
+
+class Turns(Protocol):
+    """Is told what the gateway says of slots when a task is to be created; see `Slots`, which acts on it."""
+
+    def round(self, kind: str) -> int:
+        """A mark of the limit as it is now, to be kept while a create is under way."""
+        ...
+
+    def accept(self, kind: str) -> None:
+        """The gateway took a task."""
+
+    def refuse(self, kind: str, *, since: int, jitter: float, retry_after: float | None = None) -> None:
+        """The gateway has no slot left for a create that began in the round `since`."""
 
 
 @dataclass(slots=True)

@@ -1,15 +1,12 @@
 """A task that runs at the gateway, from one query to the next: when to ask again, and what the answers mean."""
 
-from datetime import datetime
-
-from kirin_batch.clock import Clock
 from kirin_batch.gateway.answers import Done, Failed, Missing, Running, Unknown
 from kirin_batch.jobs import Job
 from kirin_batch.scheduler.pacing import backoff_seconds
 from kirin_batch.scheduler.patience import PATIENCE
 from kirin_batch.scheduler.surroundings import Surroundings
 
-__all__ = ["Watch", "age_of"]
+__all__ = ["Watch"]
 
 _MISSES = 3  # a task that was just created may be missing for a moment
 
@@ -74,11 +71,3 @@ class Watch:
                 self._failures += 1
                 return found if self._failures == PATIENCE else self.task
         return found
-
-
-def age_of(created_at: str, clock: Clock) -> float:
-    """Seconds since an RFC 3339 date; 0.0 for one that lies ahead, or is none."""
-    try:
-        return max(0.0, (clock.now() - datetime.fromisoformat(created_at)).total_seconds())
-    except (ValueError, TypeError):
-        return 0.0

@@ -2,6 +2,7 @@
 
 import copy
 import hashlib
+import os
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from pathlib import Path
@@ -19,6 +20,7 @@ from kirin_batch.project import Project
 from kirin_batch.specs.drafts import Draft
 from kirin_batch.specs.expressions import JobReference, Template
 from kirin_batch.specs.files import Boundary
+from kirin_batch.specs.kept import KeptSpecs
 
 __all__ = ["check_drafts", "claim_outputs", "names_digest", "output_stem"]
 
@@ -28,21 +30,22 @@ _OF_PICTURES = frozenset({"url", "urls", "file"})
 _MOST_BITS = 63  # beside the sign: as in JSON that others read, and in the ids of subjects
 
 
-def check_drafts(drafts: Iterable[Draft], project: Project) -> None:
-    """Note all faults of linked drafts as their problems."""
+def check_drafts(drafts: Iterable[Draft], project: Project, kept: KeptSpecs | None = None) -> None:
+    """Note all faults of linked drafts as their problems; `kept` tells which pictures were found to be sound."""
     drafts = list(drafts)
     by_id = {draft.id: draft for draft in drafts}
-    images = _Images(project)
+    images = _Images(project, kept)
     unknown = UnknownValues()
     places: dict[str, str] = {}
     own_ids: dict[str, str] = {}
-    boundary = Boundary(project)
+    boundary = Boundary(project, at_once=True)
     for draft in drafts:
         for pointer, rule in draft.images:
             if pointer not in draft.templates and pointer not in draft.unknown:
                 images.check(draft, pointer, rule)
-        _check_params(draft, unknown)
-        _count(draft, project.settings.slots)
+        if not draft.is_settled:
+            _check_params(draft, unknown)
+            _count(draft, project.settings.slots)
         _check_outputs(draft, project, boundary, places)
         _check_own_id(draft, own_ids)
     for draft in drafts:
@@ -157,8 +160,9 @@ class _Seen(NamedTuple):
 class _Images:
     """Local images, each read once however many jobs use it."""
 
-    def __init__(self, project: Project) -> None:
+    def __init__(self, project: Project, kept: KeptSpecs | None) -> None:
         self._project = project
+        self._kept = kept
         self._seen: dict[tuple[Path, ImageRule], _Seen] = {}
 
     def check(self, draft: Draft, pointer: Pointer, rule: ImageRule) -> None:
@@ -191,12 +195,20 @@ class _Images:
                 return _Seen(("file", f"is no file: {path}"))
             if status.st_size > _READ_MOST:
                 return _Seen(("x-image", "is no image: it has more than 64 MB"))
-            data = path.read_bytes()
+            return self._read(path, rule, status)
         except OSError as error:
             return _Seen(("file", f"cannot be read ({error.strerror}): {path}"))
         except (RuntimeError, ValueError):  # a loop of links; a NUL in the name
             return _Seen(("file", "is no path that can be followed"))
-        return _Seen(None, path, hashlib.sha256(data).hexdigest(), tuple(check_image(data, rule=rule)))
+
+    def _read(self, path: Path, rule: ImageRule, status: os.stat_result) -> _Seen:
+        if self._kept and (known := self._kept.picture(str(path), rule)):
+            return _Seen(None, path, known)
+        data = path.read_bytes()
+        sha256, findings = hashlib.sha256(data).hexdigest(), tuple(check_image(data, rule=rule))
+        if self._kept and not findings:
+            self._kept.keep_picture(str(path), rule, status, sha256)
+        return _Seen(None, path, sha256, findings)
 
 
 def _count(draft: Draft, limits: Mapping[str, int]) -> None:
@@ -229,14 +241,15 @@ def names_digest(draft: Draft, project: Project) -> bool:
 
 def _check_outputs(draft: Draft, project: Project, boundary: Boundary, places: dict[str, str]) -> None:
     try:
-        stem = output_stem(draft, project, f"{{{draft.id}}}")  # not known yet: `fingerprint` looks at equal digests
+        # The digest is not known yet: `fingerprint` looks at equal ones.
+        stem = draft.output_stem or output_stem(draft, project, f"{{{draft.id}}}")
     except TemplateError as error:
         draft.complain("outputs", str(error), path=("outputs",))
         return
     draft.output_stem = stem
     if draft.model.result_type == "text":
         return
-    if not boundary.has(stem):
+    if not boundary.has_folder_of(stem):
         told = f"{stem} is outside the project: choose a place inside, or set `allow_outside: true` in kirin.yaml"
         draft.complain("outside", told, path=("outputs",))
     claim_outputs(draft, stem, places)

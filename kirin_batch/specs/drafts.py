@@ -21,7 +21,7 @@ from kirin_batch.specs.origins import written_at
 from kirin_batch.specs.scope import Scope, did_you_mean
 from kirin_batch.specs.sheets import Sheet
 
-__all__ = ["Draft", "draft_jobs"]
+__all__ = ["Draft", "KeptDraftError", "Settled", "draft_jobs"]
 
 _T = TypeVar("_T")
 _D = TypeVar("_D")
@@ -29,6 +29,20 @@ _D = TypeVar("_D")
 _NO_KEYS: frozenset[str] = frozenset()
 _NONE = Instance({}, {})
 _OWN_PLACE = "outputs/{spec}/{job}/{index}{ext}"  # where nobody knows the real one, and where no other job's results go
+
+
+class KeptDraftError(Exception):
+    """A draft that was kept has a problem now, whose place only its file can tell: all has to be read anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What an earlier command found of the same draft: no fault in its params, with `files` of these hashes, and its
+    `digest`.
+    """
+
+    files: Mapping[Pointer, str]
+    digest: str
 
 
 @dataclass(slots=True, kw_only=True)
@@ -60,6 +74,17 @@ class Draft:
     result_count: int = 1
     output_stem: str = ""
     is_faulty: bool = False
+    settled: Settled | None = None
+    digest: str = ""
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether its params were found to be without fault, and the files that they name are the same."""
+        if self.settled is None:
+            return False
+        if not self.files:
+            return not self.settled.files
+        return {pointer: file.sha256 for pointer, file in self.files.items()} == self.settled.files
 
     @property
     def label(self) -> str:
@@ -76,7 +101,12 @@ class Draft:
         severity: Severity = Severity.ERROR,
         at_key: bool = False,
     ) -> None:
-        """Note a problem at a parameter, or at another key of the job; where there is neither, at the job's name."""
+        """Note a problem at a parameter, or at another key of the job; where there is neither, at the job's name.
+
+        Raises KeptDraftError where the draft is of a sheet that was not read.
+        """
+        if self.sheet.is_kept:
+            raise KeptDraftError(self.id)
         if parameter:
             stands = (*self._origin(str(parameter[0])), "params", *parameter)
             is_readable = parameter not in self.unknown  # else the fault is in the expression itself

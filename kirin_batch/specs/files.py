@@ -8,23 +8,38 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from enum import Enum, auto
 from fnmatch import translate
 from functools import cache
+from glob import has_magic
 from pathlib import Path
-from stat import S_ISLNK
+from stat import S_ISLNK, S_ISREG
 
 from kirin_batch.errors import UsageError
 from kirin_batch.project import Project
+from kirin_batch.witness import kind_of, listed
 
-__all__ = ["Boundary", "find_files"]
+__all__ = ["Boundary", "Found", "find_files"]
 
 
-def find_files(project: Project, further: Sequence[Path]) -> Mapping[str, bool]:
-    """The files that the `specs:` of a project name, and `further` ones, relative to its root and sorted.
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The files that are specs, relative to the project's root and sorted, each with whether a link may lead to it.
 
-    Each with whether a link may lead to it: then it may lie outside. In patterns `*` stands for any part of a name and
-    `**` for any folders; `**` follows no links. Raises UsageError for what leads out of the project.
+    What this rests on, as `witness` has it: `folders` that were looked into, with what they held; `kinds` of places.
+    """
+
+    files: Mapping[str, bool]
+    folders: Mapping[str, frozenset[str]]
+    kinds: Mapping[str, str]
+
+
+def find_files(project: Project, further: Sequence[Path]) -> Found:
+    """The files that the `specs:` of a project name, and `further` ones.
+
+    One to which a link may lead may lie outside. In patterns `*` stands for any part of a name and `**` for any
+    folders; `**` follows no links. Raises UsageError for what leads out of the project.
     """
     walk = _Walk()
     found: dict[str, bool] = {}
@@ -35,7 +50,8 @@ def find_files(project: Project, further: Sequence[Path]) -> Mapping[str, bool]:
         if not below.is_relative_to(project.root):
             raise UsageError(f"{path} is outside the project {project.root}: name its folder with --project")
         found.setdefault(below.relative_to(project.root).as_posix(), True)
-    return dict(sorted(found.items(), key=lambda entry: entry[0].replace("/", "\0")))  # a folder's files together
+    files = dict(sorted(found.items(), key=lambda entry: entry[0].replace("/", "\0")))  # a folder's files together
+    return Found(files, walk.folders, walk.kinds)
 
 
 _Steps = tuple[str, ...]
@@ -51,9 +67,11 @@ def _steps(pattern: str) -> _Steps:
 
 
 class _Walk:
-    """A look at folders, each once."""
+    """A look at folders, each once, and what was seen: see `Found`."""
 
     def __init__(self) -> None:
+        self.folders: dict[str, frozenset[str]] = {}
+        self.kinds: dict[str, str] = {}
         self._entries = cache(_entries)
         self._fits = cache(_fits)
 
@@ -65,6 +83,7 @@ class _Walk:
         `below` is the way from the root to the folder.
         """
         step, rest = steps[0], steps[1:]
+        self._note(folder, step, below)
         if step == "**":
             if rest:
                 yield from self.matching(folder, rest, below, is_link=is_link)
@@ -80,6 +99,12 @@ class _Walk:
                     yield name, through
                 elif rest and _is_folder(entry):
                     yield from self.matching(entry.path, rest, f"{name}/", is_link=through)
+
+    def _note(self, folder: str, step: str, below: str) -> None:
+        if not has_magic(step):  # nothing else in the folder matters
+            self.kinds[f"{below}{step}"] = next((kind_of(e) for e in self._entries(folder) if e.name == step), "")
+        elif below not in self.folders:
+            self.folders[below] = listed(below, self._entries(folder))
 
 
 def _fits(step: str) -> Callable[[str], object]:
@@ -110,37 +135,73 @@ class _Way(Enum):
 
 
 class Boundary:
-    """Whether places may be read or written: what `Project.is_inside` says, but each folder is looked at once."""
+    """Whether places may be read or written: what `Project.is_inside` says, but each folder is looked at once.
 
-    def __init__(self, project: Project) -> None:
+    `at_once`: the folders in one folder are looked at together, for those who ask about many places at one moment.
+    """
+
+    def __init__(self, project: Project, *, at_once: bool = False) -> None:
         self._project = project
         self._root = str(project.root)
-        self._folders: dict[str, _Way] = {}
+        self._folders = {"": _Way.PLAIN}
+        self._look_at_folder = self._look_in_listing if at_once else self._look
+        self._kinds: dict[str, Mapping[str, str]] = {}
 
     def has(self, name: str) -> bool:
         """Whether a place, named relative to the root with `/`, is inside the project."""
-        if self._project.settings.allow_outside:
-            return True
-        is_direct = not name.startswith("/") and "/../" not in f"/{name}/"
-        if is_direct and self._way_to(name) is not _Way.LINK:
+        return self._has(name, self._way_to)
+
+    def has_folder_of(self, name: str) -> bool:
+        """Whether the folder of a place is, whatever is at the place itself."""
+        return self._has(name, self._way_to_folder_of)
+
+    def has_file(self, name: str) -> bool:
+        """Whether there is a file at a place, and inside the project."""
+        path = f"{self._root}/{name}"
+        is_usual = not self._project.settings.allow_outside and _is_direct(name)
+        if is_usual and self._way_to_folder_of(name) is not _Way.LINK:
+            mode = _mode_of(path)
+            if not S_ISLNK(mode):
+                return S_ISREG(mode)  # one question to the system, for most
+        return self.has(name) and os.path.isfile(path)  # noqa: PTH113 - there may be thousands
+
+    def _has(self, name: str, way_to: Callable[[str], _Way]) -> bool:
+        if self._project.settings.allow_outside or (_is_direct(name) and way_to(name) is not _Way.LINK):
             return True
         return self._project.is_inside(self._project.root / name)
 
     def _way_to(self, name: str) -> _Way:
-        end = name.find("/")
-        while end >= 0:
-            folder = name[:end]
-            way = self._folders.get(folder)
-            if way is None:
-                way = self._folders[folder] = self._look(folder)
-            if way is not _Way.PLAIN:
-                return way
-            end = name.find("/", end + 1)
-        return self._look(name)
+        way = self._way_to_folder_of(name)
+        return way if way is not _Way.PLAIN else self._look(name)
+
+    def _way_to_folder_of(self, name: str) -> _Way:
+        folder = name.rpartition("/")[0]
+        way = self._folders.get(folder)
+        if way is None:
+            above = self._way_to_folder_of(folder)
+            way = self._folders[folder] = above if above is not _Way.PLAIN else self._look_at_folder(folder)
+        return way
+
+    def _look_in_listing(self, name: str) -> _Way:
+        folder, _, own = name.rpartition("/")
+        if folder not in self._kinds:
+            with suppress(OSError), os.scandir(f"{self._root}/{folder}") as entries:
+                self._kinds[folder] = {entry.name: kind_of(entry) for entry in entries}
+        kind = self._kinds.get(folder, {}).get(own, "")
+        return _Way.LINK if kind == "@" else _Way.PLAIN if kind else _Way.ABSENT
 
     def _look(self, name: str) -> _Way:
-        try:
-            status = os.lstat(f"{self._root}/{name}")
-        except OSError:
-            return _Way.ABSENT
-        return _Way.LINK if S_ISLNK(status.st_mode) else _Way.PLAIN
+        mode = _mode_of(f"{self._root}/{name}")
+        return _Way.LINK if S_ISLNK(mode) else _Way.PLAIN if mode else _Way.ABSENT
+
+
+def _is_direct(name: str) -> bool:
+    return not name.startswith("/") and "/../" not in f"/{name}/"
+
+
+def _mode_of(path: str) -> int:
+    """The mode of what is at a path, links not followed; 0 where there is nothing."""
+    try:
+        return os.lstat(path).st_mode
+    except (OSError, ValueError):  # a NUL in the name
+        return 0

@@ -35,13 +35,17 @@ def fingerprint(drafts: Iterable[Draft], project: Project) -> dict[str, Job]:
 
 def _to_job(draft: Draft, project: Project, jobs: Mapping[str, Job]) -> Job:
     model = draft.model
-    digest = digest_of_request(
-        model.name,
-        take=draft.take,
-        params=draft.params,
-        defaults=model.defaults(),
-        inputs=_inputs(draft, jobs),
-    )
+    if draft.settled and draft.is_settled:
+        digest = draft.settled.digest
+    else:
+        digest = digest_of_request(
+            model.name,
+            take=draft.take,
+            params=draft.params,
+            defaults=model.defaults(),
+            inputs=_inputs(draft, jobs),
+        )
+    draft.digest = digest
     own_id = draft.params.get("external_task_id")
     return Job(
         id=draft.id,

@@ -1,21 +1,21 @@
 """All specs of a project to jobs, with all that is wrong in them at once. The way in to this package."""
 
-import gc
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from kirin_batch.collection import without_collection
 from kirin_batch.documents import Document, read_document
 from kirin_batch.jobs import Job
 from kirin_batch.models import Catalog
 from kirin_batch.problems import Problem, Severity
 from kirin_batch.project import Project
 from kirin_batch.specs.checks import check_drafts
-from kirin_batch.specs.drafts import Draft, draft_jobs
-from kirin_batch.specs.files import Boundary, find_files
+from kirin_batch.specs.drafts import Draft, KeptDraftError, draft_jobs
+from kirin_batch.specs.files import Boundary, Found, find_files
 from kirin_batch.specs.fingerprints import fingerprint
+from kirin_batch.specs.kept import KeptSpecs
 from kirin_batch.specs.links import Unknown, link_drafts, sort_by_need
 from kirin_batch.specs.sheets import Sheet, read_sheet, spec_name
 
@@ -29,13 +29,15 @@ class Specs:
     """What the specs of a project say.
 
     `jobs` by id, each behind what it needs, faulty ones left out; `files` are all spec files, relative to the root,
-    `job_files` the file of each job, faulty ones included; `problems` are sorted by place.
+    `job_files` the file of each job, faulty ones included; `problems` are sorted by place; `found` tells how the files
+    were found.
     """
 
     files: tuple[str, ...]
     jobs: Mapping[str, Job]
     job_files: tuple[str, ...]
     problems: tuple[Problem, ...]
+    found: Found
 
     @property
     def is_valid(self) -> bool:
@@ -44,43 +46,59 @@ class Specs:
 
 
 def load_specs(
-    project: Project, catalog: Catalog, *, environ: Mapping[str, str], further: Sequence[Path] = ()
+    project: Project,
+    catalog: Catalog,
+    *,
+    environ: Mapping[str, str],
+    further: Sequence[Path] = (),
+    begun_ns: int | None = None,
 ) -> Specs:
     """Read, expand, link and check all specs of the project, and `further` files that its `specs:` does not name.
 
-    Raises UsageError for a pattern or a further path that leads out of the project. Sends and writes nothing.
+    `begun_ns`: when the program began, where what was kept of sound specs may be used, and written: see `kept`. Else
+    nothing is written. Raises UsageError for a pattern or a further path that leads out of the project.
     """
-    with _without_collection():
-        return _load(project, catalog, environ, find_files(project, further))
-
-
-@contextmanager
-def _without_collection() -> Iterator[None]:
-    """Keep Python's search for cycles out: all that is read is kept, and would be looked through again and again."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
-
-
-def _load(project: Project, catalog: Catalog, environ: Mapping[str, str], files: Mapping[str, bool]) -> Specs:
     allowed = {name: environ[name] for name in project.settings.env if name in environ}
-    problems, sheets, unread = _read(project, files)
-    drafts = _unique(draft for sheet in sheets for draft in draft_jobs(sheet, catalog, allowed))
+    with without_collection():
+        found = find_files(project, further)
+        if begun_ns is None or not found.files:
+            return _load(project, catalog, allowed, found)
+        kept = KeptSpecs(project, catalog, allowed, begun_ns=begun_ns)
+        try:
+            return _load(project, catalog, allowed, found, kept)
+        except KeptDraftError:
+            return _load(project, catalog, allowed, found)
+
+
+def _load(
+    project: Project, catalog: Catalog, environ: Mapping[str, str], found: Found, kept: KeptSpecs | None = None
+) -> Specs:
+    kept_drafts = _kept_drafts(found, kept) if kept else {}
+    problems, sheets, unread = _read(
+        project, {name: link for name, link in found.files.items() if name not in kept_drafts}
+    )
+    new_drafts = {sheet.document.file: draft_jobs(sheet, catalog, environ) for sheet in sheets}
+    drafts = _unique(draft for file in found.files for draft in kept_drafts.get(file) or new_drafts.get(file) or ())
     link_drafts(drafts, Unknown.of(sheets, specs=unread))
     ordered = sort_by_need(drafts)
-    check_drafts(drafts, project)
+    check_drafts(drafts, project, kept)
     jobs = fingerprint(ordered, project)
     problems += [problem for sheet in sheets for problem in sheet.problems]
+    if kept:
+        kept.save(drafts)
     return Specs(
-        files=tuple(files),
+        files=tuple(found.files),
         jobs=jobs,
         job_files=tuple(draft.sheet.document.file for draft in drafts),
         problems=_once(problems),
+        found=found,
     )
+
+
+def _kept_drafts(found: Found, kept: KeptSpecs) -> dict[str, list[Draft]]:
+    """The drafts of the specs that are as they were; of those behind links nobody can tell."""
+    plain = (file for file, is_link in found.files.items() if not is_link)
+    return {file: drafts for file in plain if (drafts := kept.drafts(file))}
 
 
 def _read(project: Project, files: Mapping[str, bool]) -> tuple[list[Problem], list[Sheet], list[str]]:

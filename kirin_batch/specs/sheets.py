@@ -28,7 +28,8 @@ class Sheet:
     `jobs` are those that can be read, and `unknown` the names of the others, of faulty ones and of those that could not
     be drafted; a sheet that `is_unknown` may have held any job. `unclear` are, by the names of faulty jobs, the keys
     whose values nobody knows: those with faults, and those that a misspelt one may stand for. `matrix_places` are the
-    places of values by job and axis, kept by `origins`: thousands may be wrong.
+    places of values by job and axis, kept by `origins`: thousands may be wrong. One that `is_kept`
+    was not read: it has its name alone, and can tell no problem.
     """
 
     document: Document
@@ -40,6 +41,7 @@ class Sheet:
     problems: list[Problem] = field(default_factory=list)
     unknown: set[str] = field(default_factory=set)
     unclear: Mapping[str, AbstractSet[str]] = field(default_factory=dict)
+    is_kept: bool = False
     matrix_places: dict[tuple[str, str], Mapping[object, Pointer]] = field(default_factory=dict)
 
     def path_of(self, job: str, *path: str | int) -> Pointer:

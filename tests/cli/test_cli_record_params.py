@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from studio import Studio, draw_picture, open_studio
+from studio import KEY, Studio, draw_picture, open_studio
 
 from kirin_batch.disk import sha256_of_file
 
@@ -48,3 +48,17 @@ def test_a_record_that_was_recovered_tells_what_was_asked_for(studio: Studio) ->
     (studio.root / "kirin.lock").unlink()
     assert studio.run("recover").code == 0
     assert studio.records["film:one"].params == {"prompt": "a fox"}
+
+
+def test_the_key_itself_comes_into_no_file_wherever_it_is_kept(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    file = tmp_path_factory.mktemp("secrets") / "key"
+    file.write_text(f"{KEY}\n")
+    monkeypatch.delenv("KIRIN_API_KEY")
+    monkeypatch.setenv("KIRIN_API_KEY_FILE", str(file))
+    studio.spec(f"  one: {{params: {{prompt: a fox with {KEY}}}}}\n")
+    assert studio.run("run").code == 0
+    kept = [path for path in (studio.root / ".kirin").rglob("*") if path.is_file()] + [studio.root / "kirin.lock"]
+    assert [path for path in kept if KEY.encode() in path.read_bytes()] == []
+    assert studio.records["film:one"].params == {"prompt": "a fox with [secret]"}

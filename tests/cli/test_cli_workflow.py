@@ -121,8 +121,10 @@ def test_a_pull_request_has_one_comment_which_is_brought_up_to_date(studio: Stud
     of_a_person = {"id": 1, "user": {"type": "User"}, "body": "<!-- kirin-batch plan root --> quoted"}
     (folder / "comments.json").write_text(json.dumps([of_a_person]))
     _, first = plan(studio, folder, head="a" * 40)
-    assert "+ create" in first
-    assert "3 create; estimated cost unknown" in first
+    assert first.startswith(
+        "<!-- kirin-batch plan root -->\n<!-- kirin-batch plan -->\n### kirin-batch plan: 3 create;"
+    )
+    assert "| <code>first&#58;" in first
     (studio.root / "specs" / "first.yaml").unlink()
     quoted, second = plan(studio, folder, head="b" * 40)
     assert (folder / "summary.md").read_text() == first + second, "each push has one summary"
@@ -134,6 +136,7 @@ def test_a_pull_request_has_one_comment_which_is_brought_up_to_date(studio: Stud
 def test_specs_that_are_wrong_fail_the_step_and_are_told_in_the_comment(studio: Studio, tmp_path: Path) -> None:
     studio.prompts(wrong="'${{ vars.gone }}'")
     (body,) = plan(studio, tmp_path / "runner", head="a" * 40, code=1)
+    assert "### kirin-batch: no plan can be made" in body
     assert "vars.gone" in body
     environment = runner_environment(tmp_path / "runner")
     assert "::error file=specs/film.yaml" in step(studio.root, "plan", "Validate", environment, code=1).stdout
@@ -146,6 +149,16 @@ def test_no_text_of_a_spec_ends_the_block_that_it_is_shown_in(studio: Studio, tm
     block = body.partition("`````text\n")[2].partition("\n`````\n")[0]
     assert "````x" in block
     assert "Planned for" not in block
+
+
+@needs_jq
+def test_a_plan_of_thousands_of_jobs_fits_into_the_comment(studio: Studio, tmp_path: Path) -> None:
+    studio.spec(f"  many: {{matrix: {{n: {list(range(1000))}}}, params: {{prompt: '@a `|` <b> ${{{{ matrix.n }}}}'}}}}")
+    (body,) = plan(studio, tmp_path / "runner", head="a" * 40)
+    assert "1003 to create" in body
+    assert "for which there is no room here" in body
+    assert body.rstrip().endswith("Nothing is sent before it is merged.")
+    assert 50_000 < len(body) <= 65_536
 
 
 def run_and_commit(studio: Studio, folder: Path) -> str:

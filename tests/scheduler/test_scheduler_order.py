@@ -18,7 +18,7 @@ from kirin_batch.records import Status, TaskError
 from kirin_batch.scheduler.observer import Silent, Stage
 from kirin_batch.scheduler.outcome import Missed
 from kirin_batch.scheduler.patience import PATIENCE
-from kirin_batch.scheduler.scheduler import Limits, Scheduler
+from kirin_batch.scheduler.scheduler import Limits
 
 A, B, C = picture("s:a"), picture("s:b"), picture("s:c")
 
@@ -280,16 +280,7 @@ def stop_at(world: World, stage: Stage, *jobs: Job, gateway: ScriptedGateway | N
     """Run, stopped at a stage; the real seconds that it took."""
     stopper = Stopper(stage)
     world.gateway = gateway or world.gateway
-    scheduler = Scheduler(
-        gateway=world.gateway,
-        ledger=world.memory,
-        collector=world.shelf,
-        build_params=world.build,
-        clock=world.clock,
-        observer=stopper,
-        rules=world.rules,
-        limits=slots(image=2),
-    )
+    scheduler = world.scheduler(slots(image=2), observer=stopper)
     stopper.stop = scheduler.stop
     begin = time.monotonic()
     asyncio.run(scheduler.run({job.id: job for job in jobs}, plan_for(jobs)))
