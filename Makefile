@@ -9,7 +9,7 @@ COMPILE := env -u PIP_FIND_LINKS -u UV_FIND_LINKS build/pins/bin/uv pip compile 
 DEMO := $(if $(wildcard .venv/project-dev),.venv/project-dev,.venv/project-demo)
 
 .DEFAULT_GOAL := help
-.PHONY: help test demo format pins clean
+.PHONY: help test demo format docs pins clean
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -25,6 +25,10 @@ demo: $(DEMO) ## generate the examples with the sandbox: no key, no cost
 format: .venv/project-dev ## lay the code out, and mend what ruff can mend
 	$(BIN)/python -m ruff check --fix-only --quiet .
 	$(BIN)/python -m ruff format .
+
+docs: .venv/project-dev ## write what follows from the program: pages of commands, models and settings, names for completion
+	$(BIN)/python docs/generate.py
+	$(BIN)/python tests/completion_table.py
 
 pins: ## resolve requirements/ anew, keeping versions that still fit (PINS_OPTIONS=--upgrade: the newest)
 	$(PYTHON) -m venv build/pins
