@@ -6,7 +6,7 @@ has it.
 """
 
 import asyncio
-from collections.abc import Container, Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -108,18 +108,27 @@ class _Fetching:
         self._project = workspace.project
         self._jobs = workspace.specs.jobs
         self._ledger = ledger
-        self._present = {
-            output.path for record in ledger.records.values() if self._is_present(record) for output in record.outputs
-        }
+        is_on_disk = presence(self._project, ledger.records.values())
+        self._owners = self._find_owners(is_on_disk)
         recorded = recorded_contents(ledger.records.values())
         self._is_recorded = lambda path, sha256: any(sha256 == known for _, known in recorded.get(path, ()))
         self._workers: list[asyncio.Task[None]] = []
         self._was_interrupted = False
         wanted = None if selection.is_everything else set(workspace.select(selection, ledger.records))
-        self._tasks = list(self._lacking(wanted))
+        self._tasks = list(self._lacking(wanted, is_on_disk))
 
-    def _lacking(self, wanted: Container[str] | None) -> Iterator[EarlierTask]:
-        is_on_disk = presence(self._project, self._ledger.records.values())
+    def _find_owners(self, is_on_disk: Callable[[Output], bool]) -> dict[str, str | None]:
+        """For each place the SHA-256 of the result that it belongs to: tasks that a job had one after the other share
+        theirs where nothing lay there, as on a fresh clone. The present one has it, else what lies there, else the
+        newest.
+        """
+        records = self._ledger.records.values()
+        present = [output for record in records if self._is_present(record) for output in record.outputs]
+        earlier = [output for task in self._earlier_tasks() for output in task.outputs]
+        claims = (*sorted(earlier, key=is_on_disk), *present)  # who comes later has it
+        return {output.path: output.sha256 for output in claims if output.path}
+
+    def _lacking(self, wanted: Container[str] | None, is_on_disk: Callable[[Output], bool]) -> Iterator[EarlierTask]:
         for task in self._earlier_tasks():
             left = [number for number, output in enumerate(task.outputs, 1) if not is_on_disk(output)]
             if left and (wanted is None or task.job in wanted):
@@ -136,8 +145,8 @@ class _Fetching:
         return job is not None and job.digest == record.digest
 
     def _place_of(self, name: str, sha256: str) -> str:
-        """Where a result comes to lie that lay at `name`, which may be a present result's by now."""
-        return earlier_place(name, sha256) if name in self._present else name
+        """Where a result comes to lie that lay at `name`, which may be another's."""
+        return name if self._owners.get(name, sha256) == sha256 else earlier_place(name, sha256)
 
     def stop(self) -> None:
         """Leave the rest to another fetch."""
@@ -158,7 +167,8 @@ class _Fetching:
 
     async def _bring_kept(self, keeper: "Keeper") -> int:
         wanted = [(lacking, number, there) for lacking in self._tasks for number, there in self._places(lacking)]
-        found = await keeper.bring((there for _, _, there in wanted), is_recorded=self._is_recorded)
+        by_place = {there.path: there for _, _, there in wanted}  # after a merge two tasks may be one
+        found = await keeper.bring(by_place.values(), is_recorded=self._is_recorded)
         for lacking, number, there in wanted if found else ():
             if (self._project.root / str(there.path)).is_file():
                 await self._record(lacking, number, there)

@@ -40,7 +40,6 @@ class Restorer:
         self._place_of = place_of
         self._may_write = may_write
         self._is_recorded = is_recorded
-        self._mark = secrets.token_hex(4)
 
     async def bring(self, task: Record, number: int, result: Result, *, stem: str) -> Output | Missed:
         """Result `number`, from 1, of a task, as a complete file; or why not. `stem` is where it goes if no place of
@@ -51,7 +50,8 @@ class Restorer:
         if not self._may_write(name):
             return Missed(f"a link leads {name} out of the project")
         path = self._root / name
-        sink = Sink(path.with_name(f".{path.name}.{self._mark}{PART_SUFFIX}"))
+        # One of its own: results of other tasks have the same name, and come at the same time.
+        sink = Sink(path.with_name(f".{path.name}.{secrets.token_hex(4)}{PART_SUFFIX}"))
         try:
             return await self._courier.bring(result.url, sink, lambda: self._keep(sink, task, number, result, stem))
         except OSError as error:
@@ -77,7 +77,7 @@ class Restorer:
 
     def _name(self, before: Output, part: Part, number: int, stem: str) -> str:
         if before.path:
-            return self._place_of(before.path, part.sha256)
+            return self._place_of(before.path, before.sha256 or part.sha256)
         return earlier_place(output_path(stem, index=number, ext=part.ext), part.sha256)
 
 

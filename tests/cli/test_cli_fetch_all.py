@@ -84,6 +84,36 @@ def test_an_earlier_result_leaves_the_present_one_its_place(studio: Studio) -> N
     assert (studio.result("film:one").read_bytes(), whole(studio)) == (content, True)
 
 
+def make_takes_at_one_place(studio: Studio) -> None:
+    """As on machines that have nothing but kirin.lock: no result finds an earlier one where it comes to lie."""
+    for prompt in ("a fox", "a red fox", "a blue fox", "a fox in snow"):
+        lose_all(studio)
+        studio.prompts(one=prompt)
+        assert studio.run("run").code == 0
+    assert len({output.path for task in tasks(studio) for output in task.outputs}) == 1
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_results_that_lay_at_one_place_all_come_each_to_its_own(studio: Studio, *, gone: bool) -> None:
+    make_takes_at_one_place(studio)
+    if gone:
+        lose_all(studio)
+        studio.prompts(two="b")
+    ran = studio.run("fetch", "--all")
+    assert (ran.code, ran.err) == (0, "")
+    assert whole(studio)
+    assert studio.run("fetch", "--all").out.splitlines()[-1] == "nothing is missing"
+
+
+def test_results_that_were_never_downloaded_come_at_the_same_time_and_whole(studio: Studio) -> None:
+    for prompt in ("a fox", "a red fox", "a blue fox", "a fox in snow"):
+        studio.prompts(one=prompt)
+        assert studio.run("run", "--no-download").code == 0
+    studio.prompts(two="b")
+    assert studio.run("fetch", "--all").code == 0
+    assert whole(studio)
+
+
 def test_what_is_gone_is_told_and_all_else_comes(studio: Studio) -> None:
     make_takes(studio)
     lose_all(studio)
