@@ -121,6 +121,16 @@ def test_a_secret_is_never_told_though_it_changed(studio: Studio, monkeypatch: p
     assert "hush" not in (studio.root / "plan.json").read_text()
 
 
+def test_of_a_secret_that_begins_with_another_nothing_is_left(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    (studio.root / "kirin.yaml").write_text("env: [A_TOKEN, B_TOKEN]\n")
+    monkeypatch.setenv("A_TOKEN", "hush-hush")
+    monkeypatch.setenv("B_TOKEN", "hush-hush-42")
+    made(studio, "  one: {params: {prompt: 'as ${{ env.B_TOKEN }} says'}}")
+    studio.spec("  one: {params: {prompt: 'as ${{ env.B_TOKEN }} said'}}")
+    assert "42" not in studio.run("plan").out
+    assert '"prompt":"as [secret] says"' in (studio.root / "kirin.lock").read_text()
+
+
 def test_a_job_that_was_changed_and_is_blocked_says_what_blocks_it_and_what_changed(studio: Studio) -> None:
     both = '  one: {params: {prompt: a}}\n  two: {params: {prompt: PROMPT, image: "${{ jobs.one.url }}"}}'
     made(studio, both.replace("PROMPT", "b"))
