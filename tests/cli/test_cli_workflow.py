@@ -152,6 +152,17 @@ def test_no_text_of_a_spec_ends_the_block_that_it_is_shown_in(studio: Studio, tm
 
 
 @needs_jq
+def test_errors_that_are_cut_within_a_character_leave_a_whole_comment(studio: Studio, tmp_path: Path) -> None:
+    names = ["a" * 250, *["山" * 180] * 200]
+    jobs = (f"  j{n}: {{params: {{prompt: '${{{{ vars.{name} }}}}'}}}}\n" for n, name in enumerate(names))
+    studio.spec("".join(jobs))
+    (body,) = plan(studio, tmp_path / "runner", head="a" * 40, code=1)
+    assert body.count("\n```") == 2, "a block that begins and ends"
+    assert body.rstrip().endswith("Nothing is sent before it is merged.")
+    assert (tmp_path / "runner" / "summary.md").read_text() == body
+
+
+@needs_jq
 def test_a_plan_of_thousands_of_jobs_fits_into_the_comment(studio: Studio, tmp_path: Path) -> None:
     studio.spec(f"  many: {{matrix: {{n: {list(range(1000))}}}, params: {{prompt: '@a `|` <b> ${{{{ matrix.n }}}}'}}}}")
     (body,) = plan(studio, tmp_path / "runner", head="a" * 40)
