@@ -49,7 +49,8 @@ def closest_name(name: str, known: Iterable[str]) -> str | None:
 def _closest(name: str, options: tuple[str, ...]) -> str | None:
     plain = {_plain(option): option for option in options}
     wanted = _plain(name)
-    near = difflib.get_close_matches(wanted, plain, cutoff=0.6)
+    # A letter that is wrong in the midst of a long name leaves no doubt, whatever begins with as much.
+    near = difflib.get_close_matches(wanted, plain, cutoff=0.9) or difflib.get_close_matches(wanted, plain, cutoff=0.6)
     # `16:10` is for difflib nearer to `1:1` than to `16:9`: people mistype ends more often than beginnings.
     ranked = sorted(near, key=lambda option: -len(_common(wanted, option)))
     return plain[ranked[0]] if ranked else None

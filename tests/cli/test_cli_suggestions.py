@@ -33,6 +33,7 @@ def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
         ("run --tag trialer", "error: --tag trialer is on no job; did you mean trailer?"),
         ("fetch --model kirin_v2_imgae", "error: --model kirin_v2_imgae makes no job; did you mean kirin_v2_image?"),
         ("show hreo", "error: there is no job hreo; did you mean launch:hero?"),
+        ("schema kirin_v3_image", "error: there is no schema kirin_v3_image: did you mean kirin_v2_image?"),
         ("schema kirin_v2_imgae", "error: there is no schema kirin_v2_imgae: did you mean kirin_v2_image?"),
     ],
 )
