@@ -48,13 +48,14 @@ class Change:
 def find_changes(old: Mapping[str, Any], new: Mapping[str, Any], *, defaults: Mapping[str, Any]) -> tuple[Change, ...]:
     """Each place at which the params differ, in the order of `new`, then what is gone.
 
-    A param that says what is the documented default anyway counts as left out, as it does for the digest.
+    A param that is left out counts as its documented default, as it does for the digest.
     """
-    return tuple(_compare((), _said(old, defaults), _said(new, defaults)))
+    return tuple(_compare((), _with_defaults(old, new, defaults), _with_defaults(new, old, defaults)))
 
 
-def _said(params: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in params.items() if not (name in defaults and defaults[name] == value)}
+def _with_defaults(params: Mapping[str, Any], others: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """The params, and the defaults of those that only the others say."""
+    return {**params, **{name: defaults[name] for name in others if name in defaults and name not in params}}
 
 
 def _compare(at: Pointer, old: Any, new: Any) -> Iterator[Change]:  # noqa: ANN401 - any JSON value

@@ -33,9 +33,9 @@ def made(studio: Studio, spec: str) -> None:
 def test_what_changed_is_told_by_parameter_and_texts_word_by_word(studio: Studio) -> None:
     made(studio, "  one: {params: {prompt: A fox at dawn, n: 1}}")
     studio.spec("  one: {params: {prompt: A fox at dusk, n: 2}}")
-    assert "+ create   film:one  (prompt: A fox at [-dawn-]{+dusk+}; n: 2 added)  $0.0280" in studio.run("plan").out
+    assert "+ create   film:one  (prompt: A fox at [-dawn-]{+dusk+}; n: 1 → 2)  $0.0280" in studio.run("plan").out
     told = job(studio)
-    assert told["reason"] == "prompt: A fox at [-dawn-]{+dusk+}; n: 2 added"
+    assert told["reason"] == "prompt: A fox at [-dawn-]{+dusk+}; n: 1 → 2"
     assert told["changes"][0] == {
         "parameter": "/prompt",
         "name": "prompt",

@@ -35,7 +35,9 @@ FOX = {"file": "fox.png", "sha256": IMAGE}
         ({"image": FOX}, {"image": {"sha256": IMAGE, "bytes": 5}}, ""),
         ({"mode": "std"}, {}, ""),
         ({}, {"mode": "std"}, ""),
-        ({"mode": "pro"}, {"mode": "std"}, "mode: pro removed"),
+        ({"mode": "pro"}, {"mode": "std"}, "mode: pro → std"),
+        ({"mode": "pro"}, {}, "mode: pro → std"),
+        ({}, {"mode": "pro"}, "mode: std → pro"),
         ({"a": "old \x1b[31m\n"}, {"a": "new \x1b[31m\n"}, r"a: [-old-]{+new+} \x1b[31m\n"),
     ],
 )
