@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,16 +26,24 @@ _SECONDS = 10.0
 
 @dataclass(slots=True)
 class Machines:
-    """A scheduler and its workers, which have the key of `studio` and keep what they have below `folder`."""
+    """A scheduler and its workers, which have the key of `studio` and keep what they have below `folder`.
+
+    `security`: Dask's settings of TLS, as variables; without any they talk TCP.
+    """
 
     folder: Path
+    security: Mapping[str, str] = field(default_factory=dict)
     scheduler: "subprocess.Popen[bytes] | None" = None
     workers: list["subprocess.Popen[bytes]"] = field(default_factory=list)
     port: int = 0
 
     @property
     def address(self) -> str:
-        return f"tcp://127.0.0.1:{self.port}"
+        return f"{self.protocol}://127.0.0.1:{self.port}"
+
+    @property
+    def protocol(self) -> str:
+        return "tls" if self.security else "tcp"
 
     @property
     def logs(self) -> str:
@@ -44,7 +52,7 @@ class Machines:
     def start_scheduler(self) -> None:
         """Start it, or another one in its place."""
         log = self.folder / "scheduler.log"
-        self.scheduler = self._start("scheduler", log, *_QUIET, "--port", str(self.port), environment={})
+        self.scheduler = self._start("scheduler", log, *_QUIET, "--port", str(self.port), "--protocol", self.protocol)
         wait_until(lambda: "Scheduler at:" in log.read_text())
         line = next(line for line in log.read_text().splitlines() if "Scheduler at:" in line)
         self.port = int(line.rpartition(":")[2])
@@ -55,7 +63,7 @@ class Machines:
         known = {"KIRIN_API_KEY": KEY, "PYTHONPATH": str(CHECKOUT), **environment}
         place = self.folder / f"scratch-{len(self.workers)}"
         plain = (self.address, *_QUIET, "--no-nanny", "--nthreads", "1", "--local-directory", str(place))
-        self.workers.append(self._start("worker", log, *plain, environment=known))
+        self.workers.append(self._start("worker", log, *plain, **known))
         return self.workers[-1]
 
     def wait_for_workers(self) -> None:
@@ -74,9 +82,9 @@ class Machines:
             self.start_worker()
         self.wait_for_workers()
 
-    def _start(self, kind: str, log: Path, *arguments: str, environment: dict[str, str]) -> "subprocess.Popen[bytes]":
+    def _start(self, kind: str, log: Path, *arguments: str, **environment: str) -> "subprocess.Popen[bytes]":
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("KIRIN_", "DASK_"))}
-        known = {**kept, "DASK_CONFIG": str(self.folder / "config"), **environment}
+        known = {**kept, "DASK_CONFIG": str(self.folder / "config"), **self.security, **environment}
         with log.open("wb") as file:
             return subprocess.Popen(  # noqa: S603 - Dask's own program
                 [sys.executable, "-m", "distributed.cli.dask_" + kind, *arguments],
@@ -102,10 +110,10 @@ class Machines:
 
 
 @contextmanager
-def open_machines(folder: Path, *, workers: int = 2) -> Iterator[Machines]:
+def open_machines(folder: Path, *, workers: int = 2, security: Mapping[str, str] | None = None) -> Iterator[Machines]:
     """A cluster for as long as the block lasts."""
     folder.mkdir(parents=True, exist_ok=True)
-    machines = Machines(folder)
+    machines = Machines(folder, security or {})
     try:
         machines.start_scheduler()
         for _ in range(workers):

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 from aiohttp.typedefs import Handler
+from certificates import make_certificate
 from circumstances import wait_until
 from dask_machines import Machines, open_machines
 from killable import KILLED, call, start
@@ -95,6 +96,31 @@ def test_a_subject_and_a_failure_and_what_it_blocks_are_told_as_ever(studio: Stu
     }
     assert [record.attempt for record in studio.records.values()].count(2) == 1  # the transient one was tried again
     assert studio.records["film:hero"].element_id is not None
+
+
+@pytest.mark.soak
+def test_a_cluster_that_talks_tls_takes_the_driver_with_its_certificate_and_no_other(
+    studio: Studio, tmp_path: Path
+) -> None:
+    certificate, key = map(str, make_certificate(tmp_path))
+    roles = {
+        f"{role}__{what}": file
+        for role in ("SCHEDULER", "WORKER", "CLIENT")
+        for what, file in (("CERT", certificate), ("KEY", key))
+    }
+    security = {
+        f"DASK_DISTRIBUTED__COMM__TLS__{name}": file for name, file in {"CA_FILE": certificate, **roles}.items()
+    }
+    studio.prompts(one="a fox", two="b")
+    with open_machines(tmp_path / "dask", workers=1, security=security) as machines:
+        words = ("run", "-q", "--engine", "dask", "--scheduler", machines.address)
+        stranger = studio.start(*words)
+        assert "is no Dask scheduler" in stranger.communicate(timeout=60)[1]
+        assert (stranger.returncode, studio.books.creates) == (2, 0)
+        known = studio.start(*words, terminal=None, **security)
+        told = known.communicate(timeout=60)
+    assert known.returncode == 0, told
+    check(studio, tasks=2)
 
 
 def test_what_is_recorded_is_what_a_run_on_one_machine_records(studio: Studio, machines: Machines) -> None:
