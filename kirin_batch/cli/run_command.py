@@ -38,6 +38,7 @@ from kirin_batch.commands.run_terms import RunOptions, RunReport
 from kirin_batch.commands.saved_plan import SavedPlan, load_plan
 from kirin_batch.commands.workspace import Selection, Workspace
 from kirin_batch.errors import ExitCode, KirinError
+from kirin_batch.journal import load_records
 from kirin_batch.records import Status
 
 if TYPE_CHECKING:
@@ -261,11 +262,11 @@ def _tell(shared: Shared, workspace: Workspace, report: RunReport) -> None:
         if shared.verbose or not is_done or has_news:
             shared.print(row_line(row))
     shared.print(f"{counts_line(report.rows)}; this run cost {usd(report.spent)}{_where(workspace, report)}")
-    for note in () if shared.quiet else _notes(report):
+    for note in () if shared.quiet else _notes(workspace, report):
         shared.print_note(f"note: {note}")
 
 
-def _notes(report: RunReport) -> Iterator[str]:
+def _notes(workspace: Workspace, report: RunReport) -> Iterator[str]:
     """What to do next."""
     if report.canaries and not report.canaries.is_released and not report.was_interrupted:
         yield held_back_line(report.canaries)
@@ -277,7 +278,16 @@ def _notes(report: RunReport) -> Iterator[str]:
     if made_up:
         come = "comes" if made_up == 1 else "come"
         yield f"{made_up} of these results {come} from the sandbox: `kirin-batch report --open` shows them"
-        yield "delete kirin.lock and the outputs to have them made by the gateway"
+        if _has_paid(workspace):  # kirin.lock is all that knows of it
+            yield "give their jobs another `take:` to have them made by the gateway; kirin.lock has paid results too"
+        else:
+            yield "delete kirin.lock and the outputs to have them made by the gateway"
+
+
+def _has_paid(workspace: Workspace) -> bool:
+    """Whether anything is recorded that no sandbox made."""
+    records = load_records(workspace.project.lockfile, workspace.project.journal).values()
+    return any(not task.sandbox for record in records for task in record.tasks)
 
 
 def _where(workspace: Workspace, report: RunReport) -> str:
