@@ -209,6 +209,7 @@ def test_the_key_is_nowhere_but_in_the_environment_of_workers(studio: Studio, ma
     assert all(KEY.encode() not in data for data in studio.files().values())
 
 
+@pytest.mark.soak  # with a cluster of its own
 def test_a_key_that_is_refused_ends_the_run_and_leaves_no_job_worse(studio: Studio, tmp_path: Path) -> None:
     studio.prompts(**{f"job{number}": "a" for number in range(20)})
     with open_machines(tmp_path / "dask", workers=0) as machines:
@@ -219,6 +220,7 @@ def test_a_key_that_is_refused_ends_the_run_and_leaves_no_job_worse(studio: Stud
     assert studio.records == {}
 
 
+@pytest.mark.soak  # with a cluster of its own
 def test_a_worker_without_a_key_is_told_before_anything_is_sent(studio: Studio, tmp_path: Path) -> None:
     studio.prompts(one="a")
     with open_machines(tmp_path / "dask", workers=1) as machines:
@@ -229,6 +231,7 @@ def test_a_worker_without_a_key_is_told_before_anything_is_sent(studio: Studio, 
     assert "has no API key: set KIRIN_API_KEY, or KIRIN_API_KEY_FILE, in its environment" in ran.err
 
 
+@pytest.mark.soak  # with a cluster of its own
 def test_a_worker_with_another_program_is_refused(studio: Studio, tmp_path: Path) -> None:
     studio.prompts(one="a")
     (tmp_path / "other" / "kirin_batch").mkdir(parents=True)
@@ -351,6 +354,7 @@ def test_a_worker_that_joins_late_with_another_program_refuses_what_it_is_sent(m
     assert trouble.message.endswith("the driver 0.0.1: install the same version on both")
 
 
+@pytest.mark.soak  # with a cluster of its own
 def test_a_worker_that_dies_while_it_is_asked_is_known_to_be_gone_at_once(tmp_path: Path) -> None:
     async def ask(machines: Machines) -> float:
         async with open_cluster(machines.address) as cluster:

@@ -25,7 +25,9 @@ def team(
         yield team
 
 
-each_way = pytest.mark.parametrize("way", Way)
+each_way = pytest.mark.parametrize(
+    "way", [Way.DRIVER, Way.MARKS_LEFT, pytest.param(Way.MARKS_COMMITTED, marks=pytest.mark.soak)]
+)
 with_and_without_driver = pytest.mark.parametrize("way", [Way.DRIVER, Way.MARKS_LEFT])
 
 
