@@ -64,8 +64,9 @@ The others go if all of these completed and, on a terminal, you say so.
 
 \b
 --plan does what `plan --out` saved and people agreed to, and nothing else. It
-refuses (1) where specs, kirin.yaml or kirin.lock have changed since. A run of
-it that was interrupted goes on when it is called again.
+refuses (1) where the specs, kirin.lock, the gateway or the settings that say
+what is sent and where results go have changed since. A run of it that was
+interrupted goes on when it is called again.
 
 \b
 Exit codes: 0 all is done; 1 specs invalid, or some job failed; 2 usage;

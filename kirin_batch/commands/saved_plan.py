@@ -234,7 +234,8 @@ def plan_saved(workspace: Workspace, saved: SavedPlan, records: Mapping[str, Rec
 def _changed_sources(workspace: Workspace, saved: SavedPlan) -> Iterator[str]:
     for name, value in _settings(workspace.project).items():
         if saved.settings[name] != value:
-            yield f"kirin.yaml: {name} is {value!r} now, and was {saved.settings[name]!r:.100}"
+            source = "" if name == "base_url" else "kirin.yaml: "  # which may be KIRIN_BASE_URL's
+            yield f"{source}{name} is {value!r} now, and was {saved.settings[name]!r:.100}"
     digests = _spec_digests(workspace, None if saved.selection.is_everything else set(saved.jobs))
     for file in sorted(saved.specs.keys() | digests.keys()):
         if file not in digests:
@@ -300,7 +301,12 @@ class _Rest:
 
 def _settings(project: Project) -> dict[str, Any]:
     settings = project.settings
-    return {"namespace": settings.namespace, "retries": settings.retries, "outputs": settings.outputs}
+    return {
+        "base_url": settings.base_url,
+        "namespace": settings.namespace,
+        "retries": settings.retries,
+        "outputs": settings.outputs,
+    }
 
 
 def _spec_digests(workspace: Workspace, wanted: Iterable[str] | None) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """`plan --out` saves what people review; `run --plan` does that and nothing else, or refuses it as stale."""
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -104,6 +105,10 @@ def set_namespace(studio: Studio) -> None:
     (studio.root / "kirin.yaml").write_text("namespace: other\n")
 
 
+def name_another_gateway(studio: Studio) -> None:  # noqa: ARG001 - as the other changes
+    os.environ["KIRIN_BASE_URL"] = "http://127.0.0.1:9"  # the fixture puts it back
+
+
 def move_outputs(studio: Studio) -> None:
     (studio.root / "kirin.yaml").write_text("outputs: elsewhere\n")
 
@@ -128,6 +133,7 @@ def forget_what_was_made(studio: Studio) -> None:
         (remove_the_specs, "specs/film.yaml has no job of it any more; specs/more.yaml is new; film:one is in no spec"),
         (set_retries, "kirin.yaml: retries is 3 now, and was 1"),
         (set_namespace, "kirin.yaml: namespace is 'other' now, and was ''"),
+        (name_another_gateway, "base_url is 'http://127.0.0.1:9' now, and was 'http://127.0.0.1:"),
         (move_outputs, "kirin.yaml: outputs is 'elsewhere' now, and was 'outputs/{spec}"),
         (run_another, "kirin.lock has changed"),
         (forget_what_was_made, "kirin.lock has changed"),
