@@ -51,9 +51,15 @@ def load_cache(path: str) -> object:
 
 
 def save_cache(path: str, value: object) -> None:
-    """Put a value of plain data at `path`, in a folder that is there. Raises OSError, ValueError for other data."""
+    """Put a value of plain data at `path`, in a folder that is there.
+
+    Raises OSError, and ValueError for other data, or where a link leads to the folder: a clone may bring one that leads
+    anywhere, and what is there is nobody's cache.
+    """
     content = marshal.dumps(value)  # type: ignore[arg-type] # what is no plain data is a ValueError
     folder, name = os.path.split(path)
+    if os.path.realpath(folder) != folder:
+        raise ValueError("behind a link")
     part = f"{folder}/.{name}.{os.getpid()}.kirin-part"
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, _MODE)
     try:
@@ -77,7 +83,7 @@ def _head(inode: int) -> bytes:
 
 def _remove_oldest(folder: str) -> None:
     with os.scandir(folder) as entries:
-        answers = [entry for entry in entries if not entry.name.endswith(".specs")]
+        answers = [entry for entry in entries if entry.name.endswith((".answer", ".kirin-part"))]
         found = sorted((entry.stat(follow_symlinks=False).st_mtime_ns, entry.path) for entry in answers)
     for _, path in found[:-_MOST_ANSWERS]:
         os.unlink(path)  # noqa: PTH108 - see _PACKAGE

@@ -106,6 +106,29 @@ def test_a_cache_that_cannot_be_written_is_done_without(project: CachedProject) 
     assert not project.is_kept("plan")
 
 
+@pytest.mark.parametrize("link", [".kirin", ".kirin/cache"])
+def test_a_folder_behind_a_link_is_left_alone(project: CachedProject, link: str) -> None:
+    """A clone may bring a link that leads to any folder of the user."""
+    precious = project.root.parent / "home" / "cache"
+    precious.mkdir(parents=True)
+    files = {precious / f"{number}.txt" for number in range(30)}
+    for file in files:
+        file.write_text("precious")
+    (project.root / link).parent.mkdir(exist_ok=True)
+    (project.root / link).symlink_to(precious if link.endswith("cache") else precious.parent)
+    assert project.ask("plan") == project.ask("plan", "--no-cache")
+    assert set(precious.iterdir()) == files
+    assert not project.is_kept("plan")
+
+
+def test_what_is_no_answer_is_never_removed(tmp_path: Path) -> None:
+    notes = {tmp_path / f"{number}.txt" for number in range(30)}
+    for note in notes:
+        note.touch()
+    save_cache(f"{tmp_path}/a.answer", VALUE)
+    assert set(tmp_path.iterdir()) == {*notes, tmp_path / "a.answer"}
+
+
 def test_old_answers_make_room(project: CachedProject) -> None:
     for number in range(30):
         project.ask("plan", "--job", "hero", *["-q"] * number)
