@@ -18,7 +18,7 @@ from stat import S_ISLNK, S_ISREG
 
 from kirin_batch.errors import UsageError
 from kirin_batch.project import Project
-from kirin_batch.witness import kind_of, listed
+from kirin_batch.witness import kind_of, listed, whole_kind_of
 
 __all__ = ["Boundary", "Found", "find_files"]
 
@@ -102,7 +102,7 @@ class _Walk:
 
     def _note(self, folder: str, step: str, below: str) -> None:
         if not has_magic(step):  # nothing else in the folder matters
-            self.kinds[f"{below}{step}"] = next((kind_of(e) for e in self._entries(folder) if e.name == step), "")
+            self.kinds[f"{below}{step}"] = next((whole_kind_of(e) for e in self._entries(folder) if e.name == step), "")
         elif below not in self.folders:
             self.folders[below] = listed(below, self._entries(folder))
 

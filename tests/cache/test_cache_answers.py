@@ -270,6 +270,19 @@ def test_a_project_with_links_is_asked_anew(project: CachedProject) -> None:
     assert not project.is_kept("plan")
 
 
+@pytest.mark.parametrize("pattern", ["specs/*.yaml", "specs/late.yaml", "specs/*/late.yaml"])
+def test_a_spec_that_appears_behind_a_link_is_seen(project: CachedProject, pattern: str) -> None:
+    """As of a submodule that is not there yet."""
+    project.write("kirin.yaml", f"namespace: test\nenv: [MOOD]\nspecs: [specs/film.yaml, '{pattern}']\n")
+    late = project.root / ("specs/more" if pattern.count("/") > 1 else "specs/late.yaml")
+    late.symlink_to(project.root / "away" / late.name)
+    settled = project.ask("plan")
+    assert project.is_kept("plan")
+    project.write("away/more/late.yaml" if late.name == "more" else "away/late.yaml", SPEC)
+    found = project.ask("plan")
+    assert found == project.ask("plan", "--no-cache") != settled
+
+
 @pytest.mark.parametrize("command", ["validate", "plan", "run"])
 def test_every_file_that_a_command_opens_is_one_that_its_answer_rests_on(project: CachedProject, command: str) -> None:
     project.write("models/fast.schema.json", _schema(longest=40))
