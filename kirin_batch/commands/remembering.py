@@ -84,8 +84,12 @@ class _Witness:
     def _images(self) -> Iterator[str]:
         """The local images of jobs."""
         for job in self._workspace.specs.jobs.values():
-            for pointer in job.files:
-                yield self._image(f"{self._root}/{job.spec_file}", str(value_at(job.params, pointer)))
+            for pointer, file in job.files.items():
+                name = self._image(f"{self._root}/{job.spec_file}", str(value_at(job.params, pointer)))
+                # Where its spec lies behind a link, `..` leads up from where that leads to.
+                if self._follows and os.path.realpath(f"{self._root}/{name}") != str(file.path):
+                    raise _UnfitError(f"{name} is not what its spec means")
+                yield name
 
     def _image(self, spec: str, text: str) -> str:
         """An image as its spec names it, where that does not lead up again behind a folder, which may be a link."""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from cached_project import SPEC, CachedProject
+from spec_projects import draw
 
 from kirin_batch.caches import load_cache
 from kirin_batch.cli.main import run_command_line
@@ -356,6 +357,19 @@ def test_links_may_lead_anywhere_where_the_project_says_so(project: CachedProjec
     assert project.is_kept("plan")
     (project.root.parent / "away/film/hero/1.png").unlink()
     assert project.ask("plan") == project.ask("plan", "--no-cache")
+
+
+def test_a_picture_beside_specs_that_lie_elsewhere_is_not_taken_for_one_of_the_project(project: CachedProject) -> None:
+    project.write("kirin.yaml", "namespace: test\nenv: [MOOD]\nallow_outside: true\nspecs: ['specs/*.yaml']\n")
+    away = project.root.parent / "away"
+    away.mkdir()
+    (project.root / "specs").rename(away / "specs")
+    (project.root / "specs").symlink_to(away / "specs")
+    fox = draw(away / "pictures" / "fox.png")
+    settled = project.ask("plan")
+    draw(fox, colour="red")
+    changed = project.ask("plan")
+    assert changed == project.ask("plan", "--no-cache") != settled
 
 
 def test_no_state_is_made_in_a_folder_without_specs(project: CachedProject) -> None:
