@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from kirin_batch.disk import PART_SUFFIX, sha256_of_file
+from kirin_batch.errors import KirinError
 
 __all__ = ["PIECE_BYTES", "Depot", "read_piece"]
 
@@ -21,22 +22,43 @@ class Depot:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._awaited: dict[str, asyncio.Event] = {}
+        self._here: set[str] = set()
+        self._faults: dict[str, OSError] = {}
 
     async def bring(self, sha256: str, ask: Callable[[], None]) -> Path:
-        """The file of this content; `ask` is called where nobody has asked for it yet."""
-        place = self._folder / sha256
-        arrived = self._awaited.get(sha256)
-        if arrived is None:
+        """The file of this content; `ask` is called where nobody who still waits has asked for it.
+
+        Raises KirinError where it cannot be kept here.
+        """
+        while sha256 not in self._here:
+            if fault := self._faults.get(sha256):
+                raise KirinError(f"a file that a request needs cannot be kept: {fault}") from fault
+            if arrived := self._awaited.get(sha256):
+                await arrived.wait()
+                continue
             arrived = self._awaited[sha256] = asyncio.Event()
             ask()
-        await arrived.wait()
-        return place
+            try:
+                await arrived.wait()
+            finally:  # who is called off has nobody listen to what was asked: the next one asks again
+                self._wake(sha256)
+        return self._folder / sha256
+
+    def _wake(self, sha256: str) -> None:
+        if arrived := self._awaited.pop(sha256, None):
+            arrived.set()
 
     async def take(self, sha256: str, offset: int, data: bytes, *, is_last: bool) -> None:
-        """Take a piece that has come; pieces come in order. Raises OSError."""
-        await asyncio.to_thread(self._write, sha256, offset, data, is_last=is_last)
-        if is_last:
-            self._awaited.setdefault(sha256, asyncio.Event()).set()
+        """Take a piece that has come; pieces come in order. Whoever waits hears of a disk that refuses it."""
+        try:
+            await asyncio.to_thread(self._write, sha256, offset, data, is_last=is_last)
+        except OSError as error:
+            self._faults[sha256] = error
+        else:
+            if is_last:
+                self._here.add(sha256)
+        if is_last or sha256 in self._faults:
+            self._wake(sha256)
 
     def _write(self, sha256: str, offset: int, data: bytes, *, is_last: bool) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)

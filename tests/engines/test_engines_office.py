@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from kirin_batch.engines.depot import PIECE_BYTES, Depot, read_piece
 from kirin_batch.engines.messages import Answer, Errand, Program, own_program, pack
 from kirin_batch.engines.office import Office
 from kirin_batch.engines.work import misfit
-from kirin_batch.errors import GatewayRefusedError
+from kirin_batch.errors import GatewayRefusedError, KirinError
 from kirin_batch.models.catalog import schema_text
 from kirin_batch.scheduler.life import Need, Pause
 
@@ -86,6 +87,41 @@ def test_a_file_that_arrives_as_another_is_none(tmp_path: Path) -> None:
     depot = Depot(tmp_path)
     asyncio.run(depot.take("a" * 64, 0, b"another", is_last=True))
     assert (tmp_path / ("a" * 64)).read_bytes() == b""
+
+
+def test_a_disk_that_refuses_a_file_is_told_to_all_who_wait(tmp_path: Path) -> None:
+    (tmp_path / "files").write_text("no folder")
+    depot = Depot(tmp_path / "files")
+
+    async def bring() -> list[Path | BaseException]:
+        waiting = [asyncio.create_task(depot.bring("a" * 64, lambda: None)) for _ in range(2)]
+        await asyncio.sleep(0)
+        await depot.take("a" * 64, 0, b"fox", is_last=False)
+        async with asyncio.timeout(5):
+            return await asyncio.gather(*waiting, return_exceptions=True)
+
+    told = asyncio.run(bring())
+    assert ["cannot be kept" in str(fault) for fault in told if isinstance(fault, KirinError)] == [True, True]
+
+
+def test_a_file_is_asked_for_again_where_who_asked_is_called_off(tmp_path: Path) -> None:
+    depot, sha256, asked = Depot(tmp_path), hashlib.sha256(b"fox").hexdigest(), list[int]()
+
+    async def bring() -> Path:
+        first, second = (asyncio.create_task(depot.bring(sha256, partial(asked.append, n))) for n in range(2))
+        await asyncio.sleep(0)
+        first.cancel()
+        for _ in range(5):
+            await asyncio.sleep(0)
+        await depot.take(sha256, 0, b"fox", is_last=True)
+        return await second
+
+    async def bring_soon() -> Path:
+        async with asyncio.timeout(5):
+            return await bring()
+
+    assert asyncio.run(bring_soon()).read_bytes() == b"fox"
+    assert asked == [0, 1]
 
 
 def test_another_version_and_other_schemas_do_not_fit() -> None:
