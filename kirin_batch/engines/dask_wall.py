@@ -36,6 +36,7 @@ _RECONNECT_SECONDS = 60.0  # a scheduler that restarts, on another machine perha
 _ASK_SECONDS = 60.0  # for a few megabytes
 _CLOSE_SECONDS = 1.0
 _READY_SECONDS = 0.1
+_LOST = "the Dask scheduler was lost, and did not come back: run again when it does"
 
 _Found = TypeVar("_Found")
 
@@ -107,7 +108,7 @@ class DaskCluster:
         GatewayUnreachableError where it did not come back.
         """
         if self._client.status in {"closing", "closed"}:
-            raise GatewayUnreachableError("the Dask scheduler was lost, and did not come back: run again when it does")
+            raise GatewayUnreachableError(_LOST)
         if self._client.status == "running" and self._client.scheduler_comm is not self._line:
             self.losses += 1
             self._listen()
@@ -145,8 +146,13 @@ class DaskCluster:
 
     async def ready(self) -> None:
         """See Workers: a scheduler that is lost may come back."""
-        while self._client.status == "connecting":  # noqa: ASYNC110 - Dask has no event for it
-            await asyncio.sleep(_READY_SECONDS)
+        try:
+            # Longer than Dask itself tries: what of it does so may have died of an answer that it did not expect.
+            async with asyncio.timeout(_RECONNECT_SECONDS + _CONNECT_SECONDS):
+                while self._client.status == "connecting":  # noqa: ASYNC110 - Dask has no event for it
+                    await asyncio.sleep(_READY_SECONDS)
+        except TimeoutError as error:
+            raise GatewayUnreachableError(_LOST) from error
         self._renew()
 
     async def ask(self, worker: str, function: Callable[..., Awaitable[_Found]], *arguments: object) -> _Found:
@@ -191,7 +197,7 @@ async def open_cluster(address: str | None) -> AsyncIterator[DaskCluster]:
         await _connect(client, told)
         yield DaskCluster(client)
     finally:
-        with suppress(TimeoutError, OSError):
+        with suppress(TimeoutError, OSError, AssertionError):  # the last is what its reconnecting may have died of
             await client.close(timeout=_CLOSE_SECONDS)
 
 

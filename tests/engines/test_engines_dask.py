@@ -16,10 +16,12 @@ from killable import KILLED, call, start
 from studio import CHECKOUT, KEY, SUBJECT, Ran, Studio, draw_picture, open_studio, plain_picture
 
 from kirin_batch.disk import PART_SUFFIX, sha256_of_file
+from kirin_batch.engines import dask_wall
 from kirin_batch.engines.dask_wall import DaskCluster, open_cluster
 from kirin_batch.engines.messages import Answer, Packed, Parcel, Program
 from kirin_batch.engines.work import describe, work
 from kirin_batch.engines.workers import LostError
+from kirin_batch.errors import GatewayUnreachableError
 from kirin_batch.records import Record, Status
 
 pytest.importorskip("distributed", reason="the extra `distributed` is not installed")
@@ -380,3 +382,26 @@ async def lost(cluster: DaskCluster, worker: str) -> None:
     """Ask for something that takes long."""
     with pytest.raises(LostError, match=f"worker {worker} is gone"):
         await cluster.ask(worker, asyncio.sleep, 60.0)
+
+
+class NeverBack:
+    """A client of Dask's whose task that reconnects has died: it stays as it was for ever."""
+
+    status = "connecting"
+    scheduler_comm = None
+
+    def subscribe_topic(self, topic: str, handler: object) -> None:
+        assert topic
+        assert callable(handler)
+
+
+def test_a_connection_that_is_never_renewed_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dask_wall, "_RECONNECT_SECONDS", 0.05)
+    monkeypatch.setattr(dask_wall, "_CONNECT_SECONDS", 0.05)
+
+    async def wait() -> None:
+        async with asyncio.timeout(5):
+            await DaskCluster(NeverBack()).ready()
+
+    with pytest.raises(GatewayUnreachableError, match="did not come back"):
+        asyncio.run(wait())
