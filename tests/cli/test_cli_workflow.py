@@ -244,6 +244,23 @@ def test_github_knows_every_key_of_the_workflow_and_of_the_action(studio: Studio
         assert checked.exit_code == 0, checked.output
 
 
+AUDIT = """
+rules:
+  unpinned-uses: {config: {policies: {"actions/*": ref-pin, "*": hash-pin}}}
+  artipacked: {ignore: [kirin.yml]}  # the credentials push kirin.lock
+"""
+
+
+def test_an_audit_of_workflows_and_action_finds_nothing(studio: Studio, tmp_path: Path) -> None:
+    files = [studio.root / ".github" / "workflows" / "kirin.yml", CHECKOUT / "action.yml"]
+    files += sorted((CHECKOUT / ".github" / "workflows").glob("*.yml"))
+    config = tmp_path / "audit.yml"
+    config.write_text(AUDIT)
+    program = [Path(sys.executable).with_name("zizmor"), "--offline", "--no-progress", "--config", config, *files]
+    done = subprocess.run(program, capture_output=True, text=True, check=False)  # noqa: S603 - a tool of our own environment
+    assert (len(files), done.returncode) == (4, 0), done.stdout + done.stderr
+
+
 @pytest.mark.skipif(not shutil.which("actionlint"), reason="actionlint is not installed")
 def test_actionlint_finds_nothing(studio: Studio) -> None:
     done = subprocess.run(["actionlint"], cwd=studio.root, capture_output=True, text=True, check=False)  # noqa: S607 - the machine's own
