@@ -135,9 +135,10 @@ def _spans(change: Change) -> Iterable[Span]:
         return [_plain(f"{name}: {_text(new)} added" if old is None else f"{name}: {_text(old)} removed")]
     if _content(old) and _content(new) and _file(old) == _file(new):
         return [_plain(f"{name}: {shorten(_file(new) or 'the image', _LONGEST_VALUE)} changed")]
-    if isinstance(old, str) and isinstance(new, str) and (_is_prose(old) or _is_prose(new)):
-        spans = shorten_spans(diff_words(old, new))
-        if any(span.mark is Mark.SAME and span.text.strip() for span in spans):
+    looks_the_same = _text(old) == _text(new) and _whole(old) != _whole(new)
+    if looks_the_same or _is_prose(old, new):
+        spans = shorten_spans(diff_words(_whole(old), _whole(new)))
+        if looks_the_same or any(span.mark is Mark.SAME and span.text.strip() for span in spans):
             return [_plain(f"{name}: "), *spans]
     return [_plain(f"{name}: {_text(old)}{_ARROW}{_text(new)}")]
 
@@ -150,14 +151,21 @@ def _file(value: Any) -> str | None:  # noqa: ANN401 - any JSON value
     return str(value["file"]) if "file" in value else None
 
 
-def _is_prose(text: str) -> bool:
-    return " " in text or len(text) >= _LEAST_TEXT or not text.isascii()
+def _is_prose(*values: object) -> bool:
+    texts = [value for value in values if isinstance(value, str)]
+    return len(texts) == len(values) and any(
+        " " in text or len(text) >= _LEAST_TEXT or not text.isascii() for text in texts
+    )
 
 
-def _text(value: Any) -> str:  # noqa: ANN401 - any JSON value
+def _whole(value: Any) -> str:  # noqa: ANN401 - any JSON value
     if content := _content(value):
-        return shorten(_file(value) or f"an image ({content[:8]})", _LONGEST_VALUE)
-    if isinstance(value, str):
-        # Quotes show where a text ends that has nothing, or a space, at its end.
-        return shorten(value, _LONGEST_VALUE) if value and value == value.strip() else f'"{value[:_LONGEST_VALUE]}"'
-    return shorten(json.dumps(_cut(value), ensure_ascii=False), _LONGEST_VALUE)
+        return _file(value) or f"an image ({content[:8]})"
+    return value if isinstance(value, str) else json.dumps(_cut(value), ensure_ascii=False)
+
+
+def _text(value: object) -> str:
+    text = shorten(_whole(value), _LONGEST_VALUE)
+    if isinstance(value, str) and (not value or value != value.strip()):
+        return f'"{text}"'  # shows where a text ends that has nothing, or a space, at its end
+    return text

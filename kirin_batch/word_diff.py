@@ -4,12 +4,14 @@ Where a script has no spaces between words, as Chinese and Thai have none, each 
 """
 
 import re
+from bisect import bisect
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from enum import StrEnum
-from itertools import takewhile
+from itertools import groupby, takewhile
+from operator import attrgetter
 
 __all__ = ["Mark", "Span", "diff_words", "shorten", "shorten_spans"]
 
@@ -54,18 +56,35 @@ def diff_words(old: str, new: str) -> tuple[Span, ...]:
 
     What lies beyond all reason, in length or in repetition, is told as gone and new as a whole.
     """
-    if max(len(old), len(new)) > _LONGEST:
-        return tuple(_replaced(old, new))
-    before, after = _TOKEN.findall(old), _TOKEN.findall(new)
+    head, tail = _common_ends(old, new) if max(len(old), len(new)) > _LONGEST else (0, 0)
+    gone, come = old[head : len(old) - tail], new[head : len(new) - tail]
+    is_short = max(len(gone), len(come)) <= _LONGEST
+    spans = [
+        *_same([old[:head]]),
+        *(_diff(_TOKEN.findall(gone), _TOKEN.findall(come)) if is_short else _replaced(gone, come)),
+        *_same([old[len(old) - tail :]]),
+    ]
+    return tuple(_joined(_merged(spans)))
+
+
+def _diff(before: Sequence[str], after: Sequence[str]) -> Iterator[Span]:
     head = _common(before, after)
     tail = _common(before[head:][::-1], after[head:][::-1])
     gone, come = before[head : len(before) - tail], after[head : len(after) - tail]
-    spans = [
-        *_same(before[:head]),
-        *(_compare(gone, come) if _is_cheap(gone, come) else _replaced("".join(gone), "".join(come))),
-        *_same(before[len(before) - tail :]),
-    ]
-    return tuple(_joined(spans))
+    yield from _same(before[:head])
+    yield from _compare(gone, come) if _is_cheap(gone, come) else _replaced("".join(gone), "".join(come))
+    yield from _same(before[len(before) - tail :])
+
+
+def _common_ends(old: str, new: str) -> tuple[int, int]:
+    """How many characters at the beginning, and at the end, are the same: up to a space, if one is near."""
+    length = min(len(old), len(new))
+    head = bisect(range(1, length + 1), 0, key=lambda size: old[:size] != new[:size])
+    tail = bisect(range(1, length - head + 1), 0, key=lambda size: old[len(old) - size :] != new[len(new) - size :])
+    # Not within a word, if there is a space to cut at; 24 characters without one are no word.
+    head -= len(old[max(head - _CONTEXT, 0) : head].rpartition(" ")[2]) % _CONTEXT
+    tail -= len(old[len(old) - tail :][:_CONTEXT].partition(" ")[0]) % _CONTEXT
+    return head, tail
 
 
 def _common(before: Sequence[str], after: Sequence[str]) -> int:
@@ -78,8 +97,8 @@ def _is_cheap(before: Sequence[str], after: Sequence[str]) -> bool:
 
 
 def _same(words: Sequence[str]) -> Iterator[Span]:
-    if words:
-        yield Span(Mark.SAME, "".join(words))
+    if text := "".join(words):
+        yield Span(Mark.SAME, text)
 
 
 def _replaced(old: str, new: str) -> Iterator[Span]:
@@ -94,6 +113,11 @@ def _compare(before: Sequence[str], after: Sequence[str]) -> Iterator[Span]:
     for kind, left, left_end, right, right_end in matcher.get_opcodes():
         old, new = "".join(before[left:left_end]), "".join(after[right:right_end])
         yield from [Span(Mark.SAME, old)] if kind == "equal" else _replaced(old, new)
+
+
+def _merged(spans: Iterable[Span]) -> list[Span]:
+    """The spans, those of one mark that stand side by side as one."""
+    return [Span(mark, "".join(span.text for span in run)) for mark, run in groupby(spans, key=attrgetter("mark"))]
 
 
 def _joined(spans: Sequence[Span]) -> Iterator[Span]:
@@ -117,6 +141,7 @@ def _is_gap(text: str) -> bool:
 
 def shorten_spans(spans: Sequence[Span]) -> tuple[Span, ...]:
     """The spans as one line can show them: some of what is the same around what is not, and no change at length."""
+    spans = _narrowed(spans)
     shown = [
         Span(span.mark, _shorten_same(span.text, is_first=not number, is_last=number + 1 == len(spans)))
         if span.mark is Mark.SAME
@@ -124,6 +149,22 @@ def shorten_spans(spans: Sequence[Span]) -> tuple[Span, ...]:
         for number, span in enumerate(spans)
     ]
     return tuple(shown) if len(shown) <= _MOST_SPANS else (*shown[:_MOST_SPANS], Span(Mark.SAME, ELLIPSIS))
+
+
+def _narrowed(spans: Iterable[Span]) -> list[Span]:
+    """The spans, long changes without what is the same at length at either end: of them nothing else might be shown."""
+    pieces: list[Span] = []
+    for span in spans:
+        is_change = bool(pieces) and (pieces[-1].mark, span.mark) == (Mark.GONE, Mark.NEW)
+        pieces += _narrow(pieces.pop().text, span.text) if is_change else [span]
+    return _merged(pieces)
+
+
+def _narrow(old: str, new: str) -> Iterator[Span]:
+    head, tail = (size if size >= _CONTEXT else 0 for size in _common_ends(old, new))
+    yield from _same([old[:head]])
+    yield from _replaced(old[head : len(old) - tail], new[head : len(new) - tail])
+    yield from _same([old[len(old) - tail :]])
 
 
 def shorten(text: str, most: int) -> str:

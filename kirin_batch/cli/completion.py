@@ -30,6 +30,7 @@ _PROGRAM = "kirin-batch"
 _TABLE = Path(__file__).with_name("completion_table.json")
 _SPECIAL = re.compile(r"([^\w@%+=:,./-])")  # to bash, where nothing is quoted
 _SPECIAL_IN_QUOTES = re.compile(r'([$`"\\])')
+_UNQUOTABLE = {"'": "'", '"': "!"}  # by the open quote, what no backslash helps there: `!` calls up the history
 _CLOSED = re.compile(r"""\\.|'[^']*'|"(?:\\.|[^"\\])*"|[^'"\\]""")  # what opens no quotation that goes on
 _END = "."  # of what is typed: it belongs to the last word, whatever is quoted there
 
@@ -105,7 +106,7 @@ class _Bash(_Completer, BashComplete):
         return [
             CompletionItem(_quoted(item.value[stays:], quote) if item.type == "plain" else item.value, item.type)
             for item in items
-            if quote != "'" or "'" not in item.value
+            if _UNQUOTABLE.get(quote, "\0") not in item.value
         ]
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from contextlib import ExitStack
 from typing import Any
 
 import click
@@ -66,10 +67,13 @@ def _recover(shared: Shared, workspace: Workspace) -> RecoverReport:
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         if not shared.has_progress:
             return runner.run(recover_project(workspace))
-        with click.progressbar(length=1, label="recover", file=sys.stderr, show_pos=True) as bar:
+        bar = click.progressbar(length=1, label="recover", file=sys.stderr, show_pos=True)
+        with ExitStack() as shown:
 
             def begin(jobs: int) -> None:
-                bar.length = jobs
+                if jobs:  # with nothing to do it would stay where it begins
+                    bar.length = jobs
+                    shown.enter_context(bar)
 
             return runner.run(recover_project(workspace, begin=begin, advance=bar.update))
 

@@ -54,7 +54,7 @@ def _as_json(shown: Shown) -> dict[str, Any]:
     return {
         **shown.row.as_json(),
         "spec": job.spec_file if job else None,
-        "params": dict(job.params) if job else None,
+        "params": shown.params,
         "needs": list(job.needs) if job else [],
         "tags": list(job.tags) if job else [],
         "take": job.take if job else line.get("take"),

@@ -17,6 +17,7 @@ from kirin_batch.commands.keeping import open_keeper
 from kirin_batch.commands.planning import presence, recorded_contents, require_own_places
 from kirin_batch.commands.run_terms import Interrupts
 from kirin_batch.commands.workspace import Selection, Workspace
+from kirin_batch.disk import sha256_of_file
 from kirin_batch.errors import GatewayRefusedError, GatewayUnreachableError, KirinError
 from kirin_batch.gateway.answers import Done, Result, Unknown
 from kirin_batch.jobs import Job
@@ -170,9 +171,15 @@ class _Fetching:
         by_place = {there.path: there for _, _, there in wanted}  # after a merge two tasks may be one
         found = await keeper.bring(by_place.values(), is_recorded=self._is_recorded)
         for lacking, number, there in wanted if found else ():
-            if (self._project.root / str(there.path)).is_file():
+            if await asyncio.to_thread(self._is_here, there):  # not what a person put there
                 await self._record(lacking, number, there)
         return found
+
+    def _is_here(self, output: Output) -> bool:
+        try:
+            return sha256_of_file(self._project.root / str(output.path)) == output.sha256
+        except OSError:
+            return False
 
     def _places(self, lacking: EarlierTask) -> list[tuple[int, Output]]:
         """The results that were on disk once, by number, with the places where they are to lie."""

@@ -35,6 +35,7 @@ __all__ = ["SavedPlan", "StalePlanError", "load_plan", "open_planned", "plan_sav
 _VERSION = 1
 _MOST_BYTES = 256 * 1024**2
 _MOST_TOLD = 5
+_SPEC_ENDINGS = (".yaml", ".yml")
 _BEGINNING = SENDING | {Action.RESUME, Action.UNKNOWN}  # of which a run may make, or find, a task
 _MAKING = SENDING | {Action.RESUME}  # an intent whose create was not answered may have come to nothing
 _WITHOUT_RESULT = frozenset({Action.FAILED, Action.UNKNOWN, Action.BLOCKED})
@@ -133,14 +134,28 @@ def _usd(amount: object) -> str | None:
 
 
 def _require_place_for_plan(path: Path, project: Project) -> None:
-    """A plan never lies among results, and replaces nothing but a plan."""
+    """A plan never lies among results or where something else is read from, and replaces nothing but a plan."""
     folder = project.settings.outputs.partition("{")[0]
     if "{" in project.settings.outputs:
         folder = folder.rpartition("/")[0]
     if folder and path.resolve().is_relative_to((project.root / folder).resolve()):
         raise UsageError(f"--out {path}: {folder} holds results and nothing else: choose another place")
+    if told := _what_is_read_there(path, project):
+        raise UsageError(f"--out {path}: {told}: choose another place")
     if path.exists() and not _is_plan(path):
         raise UsageError(f"--out {path} is there and is no plan: choose another name")
+
+
+def _what_is_read_there(path: Path, project: Project) -> str | None:
+    """What the program takes files of that name or place for, if anything, on disks that ignore case too."""
+    names = {place.name.casefold() for place in (path, path.resolve())}
+    if project.lockfile.name.casefold() in names:
+        return f"{project.lockfile.name} holds what was made"
+    if any(name.endswith(_SPEC_ENDINGS) for name in names):
+        return f"what ends in {' or '.join(_SPEC_ENDINGS)} is read as a spec or as settings"
+    if project.state.resolve() in path.resolve().parents:
+        return f"{project.state.name} is the program's own"
+    return None
 
 
 def _is_plan(path: Path) -> bool:

@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
+from kirin_batch.commands.credentials import known_secrets
 from kirin_batch.commands.planning import plan_jobs
 from kirin_batch.commands.rows import JobRow, make_row, record_row
 from kirin_batch.commands.suggestions import closest_job, hint
@@ -13,6 +15,7 @@ from kirin_batch.disk import sha256_of_file
 from kirin_batch.errors import UsageError
 from kirin_batch.jobs import Job
 from kirin_batch.journal import load_records
+from kirin_batch.outputs.sidecar import public_values
 from kirin_batch.plan import Action, PlanOptions
 from kirin_batch.records import Output, Record
 
@@ -57,10 +60,14 @@ class ShownTask:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """All that is known of one job, its tasks newest first; `job` is None where no spec has it any more."""
+    """All that is known of one job, its tasks newest first; `job` is None where no spec has it any more.
+
+    `params` are those of the job as others may see them: what is shown goes into logs.
+    """
 
     row: JobRow
     job: Job | None
+    params: Mapping[str, Any] | None
     tasks: tuple[ShownTask, ...]
 
 
@@ -73,7 +80,9 @@ def show_job(workspace: Workspace, name: str) -> Shown:
     rows = {row.job: row for row in status_rows(workspace, Selection())}
     # A record that a renamed job is about to take along has no row of its own.
     row = rows.get(id_) or record_row(records[id_])
-    return Shown(row, jobs.get(id_), _tasks(project.root, row, row.record or records.get(id_)))
+    job, secrets = jobs.get(id_), known_secrets(project.settings.env)
+    params = public_values(job.params, files={}, secrets=secrets) if job else None
+    return Shown(row, job, params, _tasks(project.root, row, row.record or records.get(id_)))
 
 
 def _tasks(root: Path, row: JobRow, record: Record | None) -> tuple[ShownTask, ...]:

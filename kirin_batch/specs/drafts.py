@@ -15,10 +15,10 @@ from kirin_batch.models import Catalog, ImageRule, Model
 from kirin_batch.models.messages import shortened, unknown_message
 from kirin_batch.problems import Pointer, Severity
 from kirin_batch.source import PlainScalar, Value, scalar_text, unwrap
-from kirin_batch.specs.expressions import Template
+from kirin_batch.specs.expressions import JobReference, Template
 from kirin_batch.specs.matrix import Instance, MatrixError, expand_matrix, instance_id
 from kirin_batch.specs.origins import written_at
-from kirin_batch.specs.scope import Scope, did_you_mean
+from kirin_batch.specs.scope import FaultyText, Scope, did_you_mean
 from kirin_batch.specs.sheets import Sheet
 
 __all__ = ["Draft", "KeptDraftError", "Settled", "draft_jobs"]
@@ -50,7 +50,8 @@ class Draft:
     """A job before it is linked to others.
 
     `params` hold text at the places in `templates` (references to other jobs), in `unknown` (texts with faulty
-    expressions) and of local images; `images` are the places of all images. `links`, `files`, `needed`, `slots` and
+    expressions, whose sound references are in `beside_faults`) and of local images; `images` are the places of all
+    images. `links`, `files`, `needed`, `slots` and
     `result_count` (of sound jobs) and `output_stem` (with a stand-in for the digest) are filled in by later steps.
     """
 
@@ -67,6 +68,7 @@ class Draft:
     take: int
     tags: tuple[str, ...]
     outputs: str | None
+    beside_faults: Mapping[Pointer, Sequence[JobReference]] = field(default_factory=dict)
     links: dict[Pointer, LinkedText] = field(default_factory=dict)
     files: dict[Pointer, LocalFile] = field(default_factory=dict)
     needed: tuple[str, ...] = ()
@@ -220,7 +222,7 @@ class _Layers:
             self._complain_of_expressions()
             return None
         templates: dict[Pointer, Template] = {}
-        faults: dict[Pointer, str] = {}
+        faults: dict[Pointer, FaultyText] = {}
         params = model.coerce(self.scope.fill(self._params(model), templates=templates, faults=faults))
         unknown: AbstractSet[Pointer] = faults.keys()
         if self.unclear:  # what stands beside params is not missing in them
@@ -236,25 +238,28 @@ class _Layers:
             images=model.image_pointers(params),
             templates=templates,
             unknown=unknown,
+            beside_faults={pointer: fault.references for pointer, fault in faults.items()} if faults else {},
             needs=() if "needs" in self.unclear else self.said.get("needs") or (),
             take=take,
             tags=tags,
             outputs=outputs,
         )
         draft.is_faulty = len(self.sheet.problems) > before or self.name in self.sheet.unclear
-        for pointer, message in faults.items():
-            draft.complain("expression", message, parameter=pointer)
+        for pointer, fault in faults.items():
+            for message in fault.messages:
+                draft.complain("expression", message, parameter=pointer)
         self._complain_of_strange_nulls(draft)
         return draft
 
     def _complain_of_expressions(self) -> None:
         """Tell what is wrong with the expressions of params that no model is known for."""
-        faults: dict[Pointer, str] = {}
+        faults: dict[Pointer, FaultyText] = {}
         self.scope.fill(self.sheet.jobs[self.name].get("params"), templates={}, faults=faults)
-        for pointer, message in faults.items():
+        for pointer, fault in faults.items():
             path = ("jobs", self.name, "params", *pointer)
-            found = self.sheet.document.problem(path, "expression", message, job=self.job, parameter=pointer)
-            self.sheet.problems.append(found)
+            for message in fault.messages:
+                found = self.sheet.document.problem(path, "expression", message, job=self.job, parameter=pointer)
+                self.sheet.problems.append(found)
 
     def _complain_of_strange_nulls(self, draft: Draft) -> None:
         """A `null` removes a default: what neither the model nor the defaults have is misspelt."""
@@ -275,10 +280,11 @@ class _Layers:
         said = self.said.get(key)
         if said is None:  # as most keys of most jobs
             return None
-        faults: dict[Pointer, str] = {}
+        faults: dict[Pointer, FaultyText] = {}
         value = self.scope.fill(said, at=(key,), faults=faults)
-        for path, message in faults.items():
-            self._complain("expression", message, path=path)
+        for path, fault in faults.items():
+            for message in fault.messages:
+                self._complain("expression", message, path=path)
         if faults:
             raise _WrongKeyError
         return value

@@ -86,20 +86,32 @@ class Template:
         return tuple(part for part in self.parts if isinstance(part, JobReference))
 
 
-def parse_template(text: str) -> Template:
-    """The template that `text` is: what stands around its expressions as it is. Raises ExpressionError."""
+def parse_template(text: str, *, faults: list[str] | None = None) -> Template:
+    """The template that `text` is: what stands around its expressions as it is.
+
+    Raises ExpressionError for the first that cannot be read; with `faults` all go there, and stay text.
+    """
     parts: list[str | Expression] = []
     end = 0
     closed = text.rfind("}}") + 2  # behind it nothing is closed, and looking for that from each `${{` would take hours
     for match in _EXPRESSION.finditer(text, 0, closed):
         if match.start() > end:
             parts.append(text[end : match.start()])
-        parts.append(_parse(match[1].strip(), match[0]))
+        try:
+            parts.append(_parse(match[1].strip(), match[0]))
+        except ExpressionError as error:
+            if faults is None:
+                raise
+            faults.append(str(error))
+            parts.append(match[0])
         end = match.end()
     if end < len(text):
         parts.append(text[end:])
     if "${{" in text[end:]:
-        raise ExpressionError("`${{` is never closed: end the expression with `}}`")
+        told = "`${{` is never closed: end the expression with `}}`"
+        if faults is None:
+            raise ExpressionError(told)
+        faults.append(told)
     return Template(tuple(parts))
 
 

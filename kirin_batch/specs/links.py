@@ -42,7 +42,7 @@ def link_drafts(drafts: Sequence[Draft], unknown: Unknown) -> None:
 
     A draft that wants something unknown is faulty, and says nothing: the fault is told where it is.
     """
-    linking = [draft for draft in drafts if draft.needs or draft.templates]
+    linking = [draft for draft in drafts if draft.needs or draft.templates or draft.beside_faults]
     linker = _Linker(drafts if linking else (), unknown)
     for draft in linking:
         needed = dict.fromkeys(linker.explicit_needs(draft))
@@ -56,6 +56,9 @@ def link_drafts(drafts: Sequence[Draft], unknown: Unknown) -> None:
                 draft.links[pointer] = LinkedText(linked)
                 needed |= dict.fromkeys(part.job for part in linked if isinstance(part, Link))
         draft.needed = tuple(needed)
+        for pointer, references in draft.beside_faults.items():
+            for reference in references:
+                linker.link(draft, reference, pointer)  # for its faults alone: the text yields nothing
 
 
 class _Instances:

@@ -1,7 +1,9 @@
 """What `vars`, `matrix` and `env` mean at one place of a spec. References to other jobs stay as they are."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from typing import Any
 
 from kirin_batch.models.messages import closest_name
@@ -9,6 +11,7 @@ from kirin_batch.pointers import Pointer
 from kirin_batch.source import Value, resolve_plain
 from kirin_batch.specs.expressions import (
     ExpressionError,
+    JobReference,
     Lookup,
     Template,
     fill,
@@ -16,12 +19,21 @@ from kirin_batch.specs.expressions import (
     parse_template,
 )
 
-__all__ = ["Scope", "did_you_mean"]
+__all__ = ["FaultyText", "Scope", "did_you_mean"]
 
 _NODE_COST = 500  # a text however short, a number, a list
 _LARGEST = 64_000_000  # characters in all, and a picture in Base64 has at most 14 million
 _DEEPEST = 100  # levels, as in YAML files
 _LONGEST_CHAIN = 50
+_MOST_FAULTS = 50  # that are told of one text
+
+
+@dataclass(frozen=True, slots=True)
+class FaultyText:
+    """What is wrong with the expressions of a text, and those references of it that can be read."""
+
+    messages: tuple[str, ...]
+    references: tuple[JobReference, ...] = ()
 
 
 class Scope:
@@ -56,7 +68,7 @@ class Scope:
         *,
         at: Pointer = (),
         templates: dict[Pointer, Template] | None = None,
-        faults: dict[Pointer, str] | None = None,
+        faults: dict[Pointer, FaultyText] | None = None,
     ) -> Any:  # noqa: ANN401 - any YAML value
         """`value` with its expressions replaced, at every depth; `at` is its own place.
 
@@ -83,12 +95,30 @@ class Scope:
         if not isinstance(value, str) or "${{" not in value:
             return value
         try:
-            return self._fill_text(value, at, templates)
-        except ExpressionError as error:
+            return self._fill_template(parse_template(value), at, templates)
+        except ExpressionError:
             if faults is None:
                 raise
-            faults[at] = str(error)
+            faults[at] = self._find_faults(value, at, may_refer=templates is not None)
             return value
+
+    def _find_faults(self, text: str, at: Pointer, *, may_refer: bool) -> FaultyText:
+        """All that is wrong with a text, each of its expressions by itself, until that has taken long."""
+        unread: list[str] = []
+        template = parse_template(text, faults=unread)
+        messages = dict.fromkeys(islice(dict.fromkeys(unread), _MOST_FAULTS))
+        grown = 0
+        for part in dict.fromkeys(template.parts):
+            if len(messages) >= _MOST_FAULTS or grown > _LARGEST:
+                break
+            self._grown = 0
+            alone = Template((part,) if template.is_whole else (part, ""))  # which has to be text within text
+            try:
+                self._fill_template(alone, at, {} if may_refer else None)
+            except ExpressionError as error:
+                messages[str(error)] = None
+            grown += self._grown
+        return FaultyText(tuple(messages), template.references)
 
     def _grow(self, value: Any, at: Pointer) -> None:  # noqa: ANN401 - any YAML value
         """Count what vars made of vars yield: a few lines of them can stand for gigabytes, as aliases can."""
@@ -96,8 +126,7 @@ class Scope:
         if self._grown > _LARGEST or len(at) > _DEEPEST or len(self._open) > _LONGEST_CHAIN:
             raise ExpressionError(f"vars.{self._open[0]} grows beyond all measure: vars in vars in vars")
 
-    def _fill_text(self, text: str, at: Pointer, templates: dict[Pointer, Template] | None) -> Any:  # noqa: ANN401 - any YAML value
-        template = parse_template(text)
+    def _fill_template(self, template: Template, at: Pointer, templates: dict[Pointer, Template] | None) -> Any:  # noqa: ANN401 - any YAML value
         value_of = partial(self._value, at=at)
         if not template.references:
             return fill(template, value_of)

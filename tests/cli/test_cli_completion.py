@@ -123,6 +123,14 @@ def test_what_is_special_to_bash_is_quoted_as_the_quotes_that_are_open_ask_for(
     assert sorted(ask(line, typed)) == sorted(offered)
 
 
+@pytest.mark.parametrize(("quote", "offered"), [("", ["go", "go\\!now"]), ("'", ["go", "go!now"]), ('"', ["go"])])
+def test_what_bash_would_take_for_history_is_not_offered_where_it_cannot_be_quoted(
+    ask: Ask, tmp_path: Path, quote: str, offered: list[str]
+) -> None:
+    write_manifest(tmp_path, job("launch:one", tags=["go!now", "go"]))
+    assert sorted(ask(f"kirin-batch plan --tag {quote}g", "g")) == offered
+
+
 @pytest.mark.usefixtures("project")
 def test_no_name_is_offered_that_a_terminal_would_obey(ask: Ask) -> None:
     offered = [*ask("kirin-batch show "), *ask("kirin-batch plan --tag "), *ask("kirin-batch plan --model ")]

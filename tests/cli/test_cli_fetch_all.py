@@ -11,6 +11,7 @@ from studio import Studio, open_studio, served_picture
 
 from kirin_batch.disk import sha256_of_file
 from kirin_batch.lockfile import save_lockfile
+from kirin_batch.outputs.replaced import REPLACED, earlier_place
 from kirin_batch.records import Record, Status
 
 
@@ -149,6 +150,22 @@ def test_a_store_gives_earlier_results_back_without_a_key(studio: Studio, monkey
     ran = studio.run("fetch", "--all")
     assert (ran.code, ran.out) == (0, "4 of 4 missing results fetched; 4 came from the store\n")
     assert whole(studio)
+
+
+def test_what_lies_where_a_result_is_to_come_does_not_pass_for_it_where_the_store_lacks_that(studio: Studio) -> None:
+    (studio.root / "kirin.yaml").write_text(f"store: file://{studio.root / 'kept'}\n")
+    (studio.root / "kept").mkdir()
+    make_takes_at_one_place(studio)
+    lost = studio.records["film:one"].earlier[0].outputs[0]
+    [kept] = [path for path in (studio.root / "kept").rglob("*") if str(lost.sha256) in path.name]
+    kept.unlink()
+    place = studio.root / earlier_place(str(lost.path), str(lost.sha256))
+    place.parent.mkdir(exist_ok=True)
+    place.write_bytes(b"mine")
+    ran = studio.run("fetch", "--all")
+    assert (ran.code, ran.out) == (0, "3 of 3 missing results fetched; 2 came from the store\n")
+    assert whole(studio)
+    assert [path for path in (studio.root / REPLACED).rglob("*") if path.is_file() and path.read_bytes() == b"mine"]
 
 
 def test_a_refused_key_ends_it_with_its_own_exit_code(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -347,6 +347,28 @@ def test_a_plan_lies_where_it_covers_nothing(studio: Studio, place: str) -> None
     assert studio.files() == before
 
 
+@pytest.mark.parametrize(
+    ("place", "told"),
+    [
+        ("kirin.lock", "kirin.lock holds what was made"),
+        ("kirin.yaml", "is read as a spec or as settings"),
+        ("specs/new.yaml", "is read as a spec or as settings"),
+        ("Plan.YML", "is read as a spec or as settings"),
+        (".kirin/manifest.json", ".kirin is the program's own"),
+        (".kirin/plan.json", ".kirin is the program's own"),
+        ("link.json", "kirin.lock holds what was made"),
+    ],
+)
+def test_a_plan_lies_where_nothing_else_is_read_from(studio: Studio, place: str, told: str) -> None:
+    studio.prompts(one="a")
+    (studio.root / ".kirin").mkdir()
+    (studio.root / "link.json").symlink_to("kirin.lock")
+    before = studio.files()
+    ran = studio.run("plan", "--no-cache", "--out", place)
+    assert (ran.code, told in ran.err) == (2, True)
+    assert (studio.files(), (studio.root / "link.json").is_symlink()) == (before, True)
+
+
 def test_a_plan_replaces_an_older_one(studio: Studio) -> None:
     for prompt in "ab":
         studio.prompts(one=prompt)

@@ -105,6 +105,17 @@ def test_a_terminal_may_refuse_colours_and_motion(
     assert "1 completed, 1 failed" in terminal.text
 
 
+def test_a_recovery_shows_how_far_it_is_if_there_is_anything_to_do(studio: Studio) -> None:
+    studio.run("run", "--job", "one")
+    terminal = Terminal(studio, "recover")
+    assert terminal.end() == 1
+    assert "1/1" in terminal.text
+    studio.prompts(one="a")
+    terminal = Terminal(studio, "recover")
+    assert terminal.end() == 0
+    assert terminal.text == "every job has a record: nothing to recover\r\n"
+
+
 def test_without_a_terminal_there_are_plain_lines(studio: Studio) -> None:
     ran = studio.run("run")
     assert ran.err.splitlines()[0] == "2 of 2 jobs have something to do"

@@ -94,3 +94,15 @@ def test_failed_attempts_are_listed_with_their_reason(studio: Studio) -> None:
     text = studio.run("show", "one").out
     assert "take 1, attempt 1: failed, " in text
     assert "the prompt violates the content policy" in text
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_no_secret_of_a_variable_or_a_url_is_shown(studio: Studio, monkeypatch: pytest.MonkeyPatch, form: str) -> None:
+    monkeypatch.setenv("CDN_TOKEN", "hush-hush")
+    (studio.root / "kirin.yaml").write_text("env: [CDN_TOKEN]\n")
+    url = "https://cdn.example/${{ env.CDN_TOKEN }}/fox.png?signature=0a1b"
+    studio.spec(f'  one: {{params: {{prompt: "a fox, ${{{{ env.CDN_TOKEN }}}}", image: "{url}"}}}}')
+    ran = studio.run("show", "one", "--format", form)
+    assert (ran.code, "hush-hush" in ran.out, "0a1b" in ran.out) == (0, False, False)
+    assert "a fox, [secret]" in ran.out
+    assert "https://cdn.example/[secret]/fox.png" in ran.out

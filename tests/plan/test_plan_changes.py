@@ -45,6 +45,22 @@ def test_each_change_is_told_and_only_those(old: dict[str, Any], new: dict[str, 
     assert changes_text(find_changes(old, new, defaults={"mode": "std"})) == told
 
 
+FOLDERS = "folder/" * 12
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("", "z" * 70 + " ", f'"" → "{"z" * 39}…{"z" * 19} "'),
+        (f"https://a.example/{FOLDERS}1.png", f"https://a.example/{FOLDERS}2.png", "/folder/[-1-]{+2+}.png"),
+        (FOX | {"file": f"{FOLDERS}1/{FOLDERS}"}, {"file": f"{FOLDERS}2/{FOLDERS}", "sha256": OTHER}, "/[-1-]{+2+}/f"),
+        (int(f"{'7' * 45}1{'7' * 45}"), int(f"{'7' * 45}2{'7' * 45}"), "777[-1-]{+2+}777"),
+    ],
+)
+def test_long_values_that_differ_do_not_look_the_same(old: object, new: object, told: str) -> None:
+    assert told in changes_text(find_changes({"a": old}, {"a": new}, defaults={}))
+
+
 def test_a_change_has_its_place_and_both_values_for_programs() -> None:
     (change,) = find_changes({"l": [{"a/b": "x" * 900}]}, {"l": [{"a/b": "y"}]}, defaults={})
     assert change.as_json() == {"parameter": "/l/0/a~1b", "name": "l[0].a/b", "from": "x" * 900, "to": "y"}

@@ -44,6 +44,36 @@ def test_what_is_the_same_at_length_is_left_out() -> None:
     assert len(told("x" * 5000, "y" * 5000)) < 250
 
 
+LONG = "x" * 50
+SPACED = "the deep forest, " * 2000
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "diff"),
+    [
+        (f"{LONG}a{LONG}", f"{LONG}b{LONG}", f"…{LONG[:24]}[-a-]{{+b+}}{LONG[:24]}…"),
+        (f"{LONG}a", f"{LONG}b", f"…{LONG[:24]}[-a-]{{+b+}}"),
+        (f"{LONG}a{LONG}", f"{LONG * 2}", f"…{LONG[:24]}[-a-]{LONG[:24]}…"),
+        (f"{LONG}a", f"{LONG}a{LONG}", f"…{LONG[:23]}a{{+{LONG}+}}"),
+        (f"{SPACED}at dawn, {SPACED}", f"{SPACED}at dusk, {SPACED}", "the deep forest, at [-dawn-]{+dusk+}, the deep"),
+        (f"{LONG * 500}a{LONG * 500}", f"{LONG * 500}b{LONG * 500}", f"…{LONG[:24]}[-a-]{{+b+}}{LONG[:24]}…"),
+        (SPACED, f"{SPACED} ", " the deep forest, {+ +}"),
+    ],
+)
+def test_what_differs_within_long_words_and_texts_is_seen(old: str, new: str, diff: str) -> None:
+    assert diff in told(old, new)
+    assert len(told(old, new)) < 130
+
+
+@given(WORDS, WORDS, st.sampled_from([0, 150, 21_000]), st.sampled_from([0, 150, 21_000]))
+def test_both_long_texts_can_be_read_from_the_pieces(old: str, new: str, before: int, behind: int) -> None:
+    old, new = (f"{'a' * before}{text}{'b ' * behind}" for text in (old, new))
+    spans = diff_words(old, new)
+    assert "".join(span.text for span in spans if span.mark is not Mark.NEW) == old
+    assert "".join(span.text for span in spans if span.mark is not Mark.GONE) == new
+    assert (old == new) or any(span.mark is not Mark.SAME for span in spans)
+
+
 @given(WORDS, WORDS)
 def test_both_texts_can_be_read_from_the_pieces(old: str, new: str) -> None:
     spans = diff_words(old, new)

@@ -1,5 +1,7 @@
 """Whole projects: which files are specs, what they are called, and what their faults mean for one another."""
 
+import re
+import time
 from pathlib import Path
 
 import pytest
@@ -194,3 +196,15 @@ def test_control_characters_of_a_spec_reach_no_message(tmp_path: Path) -> None:
         assert problem.message.isprintable()
     long = spec_of(f"hero: {{model: kirin_v2_image, params: {{prompt: '${{{{ {'x' * 100_000} }}}}'}}}}")
     assert len(only_problem(load(tmp_path, {"specs/a.yaml": long})).message) < 700
+
+
+def test_a_text_with_many_vars_beyond_all_measure_is_given_up_soon(tmp_path: Path) -> None:
+    bombs = [f"b{n}: [{', '.join(10 * [f'<vars.b{n - 1}>'])}]" for n in range(1, 9)]
+    text = " ".join(f"<{' ' * n}vars.b8>" for n in range(300))
+    spec = spec_of(
+        f"hero: {{model: kirin_v2_image, params: {{prompt: '{text}'}}}}", vars=f"{{b0: a, {', '.join(bombs)}}}"
+    )
+    begin = time.perf_counter()
+    specs = load(tmp_path, {"specs/a.yaml": re.sub("<(.*?)>", r'"${{ \1 }}"', spec)})
+    assert time.perf_counter() - begin < 10
+    assert "vars.b8 grows beyond all measure" in only_problem(specs).message
