@@ -8,6 +8,7 @@ import hashlib
 import itertools
 import os
 import threading
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -43,12 +44,15 @@ _making = threading.Lock()
 _unflushed: dict[Path, _Turn] = {}  # folders in which this process has made or renamed something, until it is flushed
 
 
-def write_atomic(path: Path, data: bytes) -> None:
-    """Put `data` at `path` in one step: a reader sees the old file or the new one, after a power cut too."""
+def write_atomic(path: Path, data: bytes | Iterable[bytes]) -> None:
+    """Put `data` at `path` in one step: a reader sees the old file or the new one, after a power cut too.
+
+    Pieces are written as they come, and never held whole.
+    """
     part = path.with_name(f".{path.name}.{os.getpid()}{PART_SUFFIX}")
     try:
         with part.open("wb") as file:
-            file.write(data)
+            file.writelines([data] if isinstance(data, bytes) else data)
             file.flush()
             reach(FaultPoint.FILE_WRITTEN)
             os.fsync(file.fileno())

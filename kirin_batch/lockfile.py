@@ -4,7 +4,7 @@ What cannot be read is an error that names the line, never an empty lockfile: th
 """
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -131,10 +131,15 @@ def _line_validator() -> jsonschema_rs.Validator:
 
 def render_lockfile(records: Iterable[Record]) -> bytes:
     """The whole file, sorted by job id."""
-    lines = [orjson.dumps(record.as_json()) for record in sorted(records, key=lambda record: record.job)]
-    return b"\n".join([orjson.dumps({"kirin_lock": _VERSION}), *lines, b""])
+    return b"".join(_lines(records))
+
+
+def _lines(records: Iterable[Record]) -> Iterator[bytes]:
+    yield orjson.dumps({"kirin_lock": _VERSION}, option=orjson.OPT_APPEND_NEWLINE)
+    for record in sorted(records, key=lambda record: record.job):
+        yield orjson.dumps(record.as_json(), option=orjson.OPT_APPEND_NEWLINE)
 
 
 def save_lockfile(path: Path, records: Mapping[str, Record]) -> None:
     """Write the file in one step; where a link leads to it, the link stays."""
-    write_atomic(path.resolve(), render_lockfile(records.values()))
+    write_atomic(path.resolve(), _lines(records.values()))
