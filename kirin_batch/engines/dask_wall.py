@@ -33,6 +33,7 @@ _ALL = "all"
 _LONG_RUNNING = frozenset({"executing", "long-running"})  # states in which a task's result is waited for
 _CONNECT_SECONDS = 5.0
 _RECONNECT_SECONDS = 60.0  # a scheduler that restarts, on another machine perhaps, is waited for so long
+_BACK_SECONDS = _RECONNECT_SECONDS + _CONNECT_SECONDS
 _ASK_SECONDS = 60.0  # for a few megabytes
 _CLOSE_SECONDS = 1.0
 _READY_SECONDS = 0.1
@@ -79,6 +80,8 @@ class DaskCall:
             raise LostError("workers died with it, again and again") from error
         except distributed.CancelledError as error:
             raise LostError("the scheduler has forgotten it") from error
+        except OSError as error:  # while the answer was brought
+            raise LostError("the connection to the scheduler was lost") from error
         except (ImportError, AttributeError) as error:
             raise _not_the_same(error) from error
 
@@ -88,10 +91,13 @@ class DaskCall:
 
 
 class DaskCluster:
-    """An existing cluster, as Workers; `open_cluster` makes one."""
+    """An existing cluster, as Workers; `open_cluster` makes one. A scheduler that is lost is back in `back_seconds`, or
+    never.
+    """
 
-    def __init__(self, client: Any) -> None:  # noqa: ANN401 - Dask's
+    def __init__(self, client: Any, *, back_seconds: float = _BACK_SECONDS) -> None:  # noqa: ANN401 - Dask's
         self._client = client
+        self._back_seconds = back_seconds
         self._calls: dict[str, DaskCall] = {}
         self._asking: defaultdict[str, set[asyncio.Timeout]] = defaultdict(set)
         self._gone: set[str] = set()
@@ -148,7 +154,7 @@ class DaskCluster:
         """See Workers: a scheduler that is lost may come back."""
         try:
             # Longer than Dask itself tries: what of it does so may have died of an answer that it did not expect.
-            async with asyncio.timeout(_RECONNECT_SECONDS + _CONNECT_SECONDS):
+            async with asyncio.timeout(self._back_seconds):
                 while self._client.status == "connecting":  # noqa: ASYNC110 - Dask has no event for it
                     await asyncio.sleep(_READY_SECONDS)
         except TimeoutError as error:

@@ -4,7 +4,11 @@ They lie in a folder of the worker's own, which is gone with it. Knows neither j
 """
 
 import asyncio
+import math
+import random
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from kirin_batch.disk import PART_SUFFIX, sha256_of_file
@@ -15,50 +19,51 @@ __all__ = ["PIECE_BYTES", "Depot", "read_piece"]
 PIECE_BYTES = 4 * 1024**2
 """As much travels at once: it passes through the scheduler."""
 
+_AGAIN_SECONDS = 10.0  # without a piece of it, a file is asked for again
+
+
+@dataclass(slots=True)
+class _Awaited:
+    arrived: asyncio.Event = field(default_factory=asyncio.Event)
+    heard_at: float = -math.inf  # when it was asked for, or a piece of it came
+
 
 class Depot:
     """The files of one run at one worker, by their content: each comes once, whoever needs it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, again_seconds: float = _AGAIN_SECONDS) -> None:
         self._folder = folder
-        self._awaited: dict[str, asyncio.Event] = {}
-        self._here: set[str] = set()
+        self._again_seconds = again_seconds
+        self._awaited: dict[str, _Awaited] = {}
         self._faults: dict[str, OSError] = {}
 
     async def bring(self, sha256: str, ask: Callable[[], None]) -> Path:
-        """The file of this content; `ask` is called where nobody who still waits has asked for it.
-
-        Raises KirinError where it cannot be kept here.
+        """The file of this content; `ask` is called where nobody has asked for it yet, and where nothing came of that:
+        who asked may be one to whom nobody listens any more. Raises KirinError where it cannot be kept here.
         """
-        while sha256 not in self._here:
-            if fault := self._faults.get(sha256):
-                raise KirinError(f"a file that a request needs cannot be kept: {fault}") from fault
-            if arrived := self._awaited.get(sha256):
-                await arrived.wait()
-                continue
-            arrived = self._awaited[sha256] = asyncio.Event()
-            ask()
-            try:
-                await arrived.wait()
-            finally:  # who is called off has nobody listen to what was asked: the next one asks again
-                self._wake(sha256)
+        awaited, loop = self._awaited.setdefault(sha256, _Awaited()), asyncio.get_running_loop()
+        while not awaited.arrived.is_set():
+            if loop.time() - awaited.heard_at >= self._again_seconds:
+                awaited.heard_at = loop.time()
+                ask()
+            # Not all at the same time, so that it is not always the same one who asks again.
+            wait_seconds = self._again_seconds * random.uniform(0.5, 1.5)  # noqa: S311 - keeps no secret
+            with suppress(TimeoutError):
+                await asyncio.wait_for(awaited.arrived.wait(), wait_seconds)
+        if fault := self._faults.get(sha256):
+            raise KirinError(f"a file that a request needs cannot be kept: {fault}") from fault
         return self._folder / sha256
-
-    def _wake(self, sha256: str) -> None:
-        if arrived := self._awaited.pop(sha256, None):
-            arrived.set()
 
     async def take(self, sha256: str, offset: int, data: bytes, *, is_last: bool) -> None:
         """Take a piece that has come; pieces come in order. Whoever waits hears of a disk that refuses it."""
+        awaited = self._awaited.setdefault(sha256, _Awaited())
+        awaited.heard_at = asyncio.get_running_loop().time()
         try:
             await asyncio.to_thread(self._write, sha256, offset, data, is_last=is_last)
         except OSError as error:
             self._faults[sha256] = error
-        else:
-            if is_last:
-                self._here.add(sha256)
         if is_last or sha256 in self._faults:
-            self._wake(sha256)
+            awaited.arrived.set()
 
     def _write(self, sha256: str, offset: int, data: bytes, *, is_last: bool) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)

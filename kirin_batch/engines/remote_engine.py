@@ -3,7 +3,6 @@
 import asyncio
 import secrets
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -68,6 +67,7 @@ class RemoteEngine:
         self._run = secrets.token_hex(8)
         self._sent = 0
         self._files: dict[str, Path] = {}
+        self._being_served: set[tuple[str, str]] = set()
         self._serving = asyncio.Semaphore(_SERVED_AT_ONCE)
         self._worth_of: Callable[[Job], float] = lambda _job: 0.0
         self._random = Random()  # noqa: S311 - spreads waiting times, keeps no secret
@@ -150,13 +150,23 @@ class RemoteEngine:
 
     async def serve(self, sha256: str, worker: str) -> None:
         """Send a file to the worker that asked for it; what cannot be read arrives as nothing, which it tells."""
-        async with self._serving:
-            offset, is_last = 0, False
-            while not is_last:
-                data, is_last = await asyncio.to_thread(_read, self._files.get(sha256), offset)
-                with suppress(LostError):  # then somebody else asks
-                    await self.workers.ask(worker, take_piece, self._run, sha256, offset, data, is_last)
-                offset += len(data)
+        if (sha256, worker) in self._being_served:
+            return
+        self._being_served.add((sha256, worker))
+        try:
+            async with self._serving:
+                await self._send_file(sha256, worker)
+        except LostError:
+            pass  # whoever still waits for it asks again
+        finally:
+            self._being_served.remove((sha256, worker))
+
+    async def _send_file(self, sha256: str, worker: str) -> None:
+        offset, is_last = 0, False
+        while not is_last:
+            data, is_last = await asyncio.to_thread(_read, self._files.get(sha256), offset)
+            await self.workers.ask(worker, take_piece, self._run, sha256, offset, data, is_last)
+            offset += len(data)
 
 
 def _read(path: Path | None, offset: int) -> tuple[bytes, bool]:
@@ -174,7 +184,8 @@ async def require_fitting_workers(workers: Workers, mark: Path | None) -> int:
     Raises UsageError and GatewayRefusedError where one is not what it should be.
     """
     told = await workers.ask_all(describe, str(mark) if mark else None, seconds=_DESCRIBE_SECONDS)
-    for worker, facts in told.items():
+    there = {worker: facts for worker, facts in told.items() if not isinstance(facts, OSError)}  # else it has just gone
+    for worker, facts in there.items():
         if isinstance(facts, BaseException):
             raise UsageError(
                 f"worker {worker} cannot load kirin-batch as it is here ({facts}): install the same version there"
@@ -187,4 +198,4 @@ async def require_fitting_workers(workers: Workers, mark: Path | None) -> int:
             )
         if mark and not facts.sees_shared:
             raise UsageError(f"--shared: worker {worker} does not see this project in {mark.parent.parent}")
-    return len(told)
+    return len(there)

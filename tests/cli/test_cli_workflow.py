@@ -256,7 +256,8 @@ def test_an_audit_of_workflows_and_action_finds_nothing(studio: Studio, tmp_path
     files += sorted((CHECKOUT / ".github" / "workflows").glob("*.yml"))
     config = tmp_path / "audit.yml"
     config.write_text(AUDIT)
-    program = [Path(sys.executable).with_name("zizmor"), "--offline", "--no-progress", "--config", config, *files]
+    words = ["--offline", "--no-progress", "--config", str(config), *map(str, files)]
+    program = [str(Path(sys.executable).with_name("zizmor")), *words]
     done = subprocess.run(program, capture_output=True, text=True, check=False)  # noqa: S603 - a tool of our own environment
     assert (len(files), done.returncode) == (4, 0), done.stdout + done.stderr
 

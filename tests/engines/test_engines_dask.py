@@ -16,8 +16,7 @@ from killable import KILLED, call, start
 from studio import CHECKOUT, KEY, SUBJECT, Ran, Studio, draw_picture, open_studio, plain_picture
 
 from kirin_batch.disk import PART_SUFFIX, sha256_of_file
-from kirin_batch.engines import dask_wall
-from kirin_batch.engines.dask_wall import DaskCluster, open_cluster
+from kirin_batch.engines.dask_wall import DaskCall, DaskCluster, open_cluster
 from kirin_batch.engines.messages import Answer, Packed, Parcel, Program
 from kirin_batch.engines.work import describe, work
 from kirin_batch.engines.workers import LostError
@@ -395,13 +394,31 @@ class NeverBack:
         assert callable(handler)
 
 
-def test_a_connection_that_is_never_renewed_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dask_wall, "_RECONNECT_SECONDS", 0.05)
-    monkeypatch.setattr(dask_wall, "_CONNECT_SECONDS", 0.05)
-
+def test_a_connection_that_is_never_renewed_ends_the_run() -> None:
     async def wait() -> None:
         async with asyncio.timeout(5):
-            await DaskCluster(NeverBack()).ready()
+            await DaskCluster(NeverBack(), back_seconds=0.05).ready()
 
     with pytest.raises(GatewayUnreachableError, match="did not come back"):
         asyncio.run(wait())
+
+
+class CutOff:
+    """A future of Dask's that is finished, and whose result the connection breaks off with."""
+
+    def add_done_callback(self, done: Callable[[object], None]) -> None:
+        done(self)
+
+    def __await__(self) -> Iterator[None]:
+        yield
+        raise OSError("Stream is closed")
+
+
+def test_an_answer_that_breaks_off_on_its_way_is_lost_and_no_bug() -> None:
+    async def hear() -> None:
+        call = DaskCall(0)
+        call.begin(CutOff())
+        await call.result()
+
+    with pytest.raises(LostError, match="connection"):
+        asyncio.run(hear())

@@ -4,17 +4,18 @@ import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from job_samples import picture, plan_for
-from scripted_workers import TERMS
+from scripted_workers import TERMS, Reply, ScriptedWorkers
 
 from kirin_batch.engines.depot import PIECE_BYTES, Depot, read_piece
-from kirin_batch.engines.messages import Answer, Errand, Program, own_program, pack
+from kirin_batch.engines.messages import Answer, Errand, Facts, Program, own_program, pack
 from kirin_batch.engines.office import Office
-from kirin_batch.engines.work import misfit
+from kirin_batch.engines.remote_engine import require_fitting_workers
+from kirin_batch.engines.work import describe, misfit
 from kirin_batch.errors import GatewayRefusedError, KirinError
 from kirin_batch.models.catalog import schema_text
 from kirin_batch.scheduler.life import Need, Pause
@@ -93,35 +94,32 @@ def test_a_disk_that_refuses_a_file_is_told_to_all_who_wait(tmp_path: Path) -> N
     (tmp_path / "files").write_text("no folder")
     depot = Depot(tmp_path / "files")
 
-    async def bring() -> list[Path | BaseException]:
-        waiting = [asyncio.create_task(depot.bring("a" * 64, lambda: None)) for _ in range(2)]
-        await asyncio.sleep(0)
-        await depot.take("a" * 64, 0, b"fox", is_last=False)
-        async with asyncio.timeout(5):
-            return await asyncio.gather(*waiting, return_exceptions=True)
+    async def bring() -> str:
+        with pytest.raises(KirinError) as told:
+            await depot.bring("a" * 64, lambda: None)
+        return str(told.value)
 
-    told = asyncio.run(bring())
-    assert ["cannot be kept" in str(fault) for fault in told if isinstance(fault, KirinError)] == [True, True]
-
-
-def test_a_file_is_asked_for_again_where_who_asked_is_called_off(tmp_path: Path) -> None:
-    depot, sha256, asked = Depot(tmp_path), hashlib.sha256(b"fox").hexdigest(), list[int]()
-
-    async def bring() -> Path:
-        first, second = (asyncio.create_task(depot.bring(sha256, partial(asked.append, n))) for n in range(2))
-        await asyncio.sleep(0)
-        first.cancel()
-        for _ in range(5):
+    async def refuse() -> list[str]:
+        async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+            waiting = [group.create_task(bring()) for _ in range(2)]
             await asyncio.sleep(0)
-        await depot.take(sha256, 0, b"fox", is_last=True)
-        return await second
+            await depot.take("a" * 64, 0, b"fox", is_last=False)
+        return [task.result() for task in waiting]
 
-    async def bring_soon() -> Path:
-        async with asyncio.timeout(5):
-            return await bring()
+    assert ["cannot be kept" in told for told in asyncio.run(refuse())] == [True, True]
 
-    assert asyncio.run(bring_soon()).read_bytes() == b"fox"
-    assert asked == [0, 1]
+
+def test_a_file_is_asked_for_again_where_nobody_listens_to_who_asked(tmp_path: Path) -> None:
+    depot, sha256, asked = Depot(tmp_path, again_seconds=0.001), hashlib.sha256(b"fox").hexdigest(), asyncio.Event()
+
+    async def bring() -> list[Path]:
+        async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+            waiting = [group.create_task(depot.bring(sha256, ask)) for ask in (lambda: None, asked.set)]
+            await asked.wait()
+            await depot.take(sha256, 0, b"fox", is_last=True)
+        return [task.result() for task in waiting]
+
+    assert [place.read_bytes() for place in asyncio.run(bring())] == [b"fox", b"fox"]
 
 
 def test_another_version_and_other_schemas_do_not_fit() -> None:
@@ -130,6 +128,18 @@ def test_another_version_and_other_schemas_do_not_fit() -> None:
     told = f"has kirin-batch 0.0.1, the driver {own.version}: install the same version on both"
     assert misfit(own, replace(own, version="0.0.1")) == told
     assert "other schemas" in misfit(own, Program(own.version, "else"))
+
+
+class OneDies(ScriptedWorkers):
+    """Two workers, of which one goes while it is asked."""
+
+    async def ask_all(self, function: object, *arguments: object, seconds: float) -> dict[str, Any]:
+        assert (function, arguments, seconds) == (describe, (None,), 30.0)
+        return {"here": Facts(own_program(), has_key=True, sees_shared=False), "gone": OSError("Stream is closed")}
+
+
+def test_a_worker_that_dies_while_it_is_looked_at_is_none() -> None:
+    assert asyncio.run(require_fitting_workers(OneDies(lambda _errand: Reply(None)), None)) == 1
 
 
 def test_a_message_shows_nothing_of_itself() -> None:
