@@ -74,7 +74,8 @@ class _Witness:
             names=names,
             follows=self._follows,
             program=self._program(),
-            empty=() if records is None else (".kirin/journal.jsonl",),
+            # A run that was killed leaves word of itself, and maybe parts of results, which the next one removes.
+            empty=() if records is None else (".kirin/journal.jsonl", ".kirin/run.json"),
             kinds=kinds,
             folders={**found.folders, **self._schema_folders()},
             ways=ways,

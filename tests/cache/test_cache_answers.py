@@ -232,6 +232,15 @@ def test_invalid_specs_are_never_kept(project: CachedProject) -> None:
     assert not project.is_kept("validate", "--format", "json")
 
 
+def test_after_a_run_that_was_killed_the_next_one_looks_for_what_it_left(project: CachedProject) -> None:
+    project.ask("run")
+    assert project.is_kept("run")
+    part = project.write("outputs/film/.1.png.0123abcd.kirin-part", "half")
+    project.write(".kirin/run.json", '{"pid": 1}')
+    assert project.ask("run").code == 0
+    assert not part.exists()
+
+
 def test_news_in_the_journal_is_seen(project: CachedProject) -> None:
     project.ask("plan")
     project.write(".kirin/journal.jsonl", "{")
