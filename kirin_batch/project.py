@@ -101,7 +101,10 @@ class Project:
         return self.state / "stored.txt"
 
     def make_state_folder(self) -> None:
-        """Make `.kirin/`, which ignores itself. Raises KirinError where it cannot."""
+        """Make `.kirin/`, which ignores itself. Raises KirinError where it cannot, or where a link leads it outside."""
+        if not self.is_inside(self.state):
+            told = f"{self.state} is a link that leads out of the project"
+            raise KirinError(f"{told}: remove it, or set `allow_outside: true`")
         try:
             make_folders(self.state)
             ignore = self.state / ".gitignore"

@@ -149,3 +149,19 @@ def test_what_a_link_leads_out_of_the_project_is_sent_to_nobody(studio: Studio, 
     ran = studio.run("run", "--no-download")
     assert (ran.code, "a link leads outputs/film/poster/1.png out of the project" in ran.err) == (1, True), ran.err
     assert len(studio.books.tasks) == 1
+
+
+@pytest.mark.parametrize("command", ["run", "plan", "validate", "report", "recover", "prune"])
+def test_nothing_is_written_where_a_link_leads_the_program_s_own_folder(
+    studio: Studio, tmp_path: Path, command: str
+) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (studio.root / ".kirin").symlink_to(outside)
+    studio.prompts(one="a")
+    ran = studio.run(command)
+    reads = {"plan", "validate", "report"}
+    assert (ran.code, ".kirin is a link that leads out of the project" in ran.err) == (
+        (0, False) if command in reads else (1, True)
+    )
+    assert (list(outside.iterdir()), len(studio.books.tasks)) == ([], 0)
