@@ -15,13 +15,13 @@ import pytest
 from aiohttp import web
 from aiohttp.typedefs import Handler
 from circumstances import PATIENCE_SECONDS, wait_until
-from stores import KINDS, StorePlace, open_place
+from stores import StorePlace, open_place
 from studio import Ran, Studio, open_studio, plain_picture
 
 from kirin_batch.lockfile import save_lockfile
 
 
-@pytest.fixture(params=KINDS)
+@pytest.fixture(params=["file", pytest.param("s3", marks=pytest.mark.soak)])
 def place(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StorePlace]:
     with open_place(request.param, tmp_path, monkeypatch) as place:
         yield place

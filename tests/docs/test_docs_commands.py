@@ -8,9 +8,14 @@ from doc_reader import Reader
 from git_repository import isolate_git
 
 SAVED = frozenset({"yaml", "json", "diff", "python"})
+LONG = {"docs/recipes.md"}
 by_page = pytest.mark.parametrize(
     "page",
-    [page for page in pages() if any(block.language in COMMANDS | SAVED for block in page.blocks())],
+    [
+        pytest.param(page, marks=[pytest.mark.soak] * (str(page) in LONG))
+        for page in pages()
+        if any(block.language in COMMANDS | SAVED for block in page.blocks())
+    ],
     ids=str,
 )
 

@@ -104,6 +104,7 @@ def run_with_kills(tmp_path: Path, *, jobs: int, slots: int, speed: float) -> No
         campaign.check(slots=slots)
 
 
+@pytest.mark.soak
 def test_a_worker_and_the_driver_are_killed_and_each_job_has_one_task(tmp_path: Path) -> None:
     run_with_kills(tmp_path, jobs=40, slots=10, speed=60)
 

@@ -65,7 +65,7 @@ def params_with_files(folder: Path) -> st.SearchStrategy[dict[str, Any]]:
     return st.dictionaries(st.text(), values)
 
 
-@settings(max_examples=40, deadline=None, phases=set(Phase) - {Phase.shrink})  # which takes minutes
+@settings(max_examples=15, deadline=None, phases=set(Phase) - {Phase.shrink})  # which takes minutes
 @given(st.data())
 def test_what_is_sent_is_what_orjson_writes_for_the_texts(data: st.DataObject) -> None:
     with tempfile.TemporaryDirectory() as folder:
