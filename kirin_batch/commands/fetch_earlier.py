@@ -28,6 +28,7 @@ from kirin_batch.outputs.replaced import earlier_place
 from kirin_batch.outputs.restoring import Restorer
 from kirin_batch.records import Output, Record, Status
 from kirin_batch.run_lock import hold_run_lock
+from kirin_batch.scheduler.life import recorded_results
 from kirin_batch.scheduler.observer import Silent
 from kirin_batch.scheduler.outcome import Missed
 from kirin_batch.scheduler.patience import Patience
@@ -217,8 +218,7 @@ class _Fetching:
             if isinstance(found, Unknown):
                 lacking.missed = Missed(found.reason)
                 continue
-            # What the gateway has forgotten may still be served where it was.
-            results = found.results if isinstance(found, Done) and found.results else _as_recorded(task)
+            results = found.results if isinstance(found, Done) and found.results else recorded_results(task)
             for number in tuple(lacking.left):
                 if number <= len(results):
                     await self._bring(lacking, number, results[number - 1], restorer)
@@ -264,7 +264,3 @@ class _Fetching:
 
 def _is_same(task: Record, other: Record) -> bool:
     return (task.task_id, task.external_task_id) == (other.task_id, other.external_task_id)
-
-
-def _as_recorded(task: Record) -> tuple[Result, ...]:
-    return tuple(Result(type="video" if output.type == "video" else "image", url=output.url) for output in task.outputs)

@@ -32,7 +32,7 @@ from kirin_batch.scheduler.patience import Task
 from kirin_batch.scheduler.surroundings import Surroundings
 from kirin_batch.scheduler.watch import Watch
 
-__all__ = ["Need", "Pause", "TaskLife"]
+__all__ = ["Need", "Pause", "TaskLife", "recorded_results"]
 
 _SETTLE_SECONDS = (1.0, 2.0, 4.0)  # after a lost create, its task may be found only seconds later
 _BLINK_SECONDS = 1e-6  # less is what adding up seconds leaves over
@@ -422,7 +422,9 @@ class TaskLife:
 
 def _as_recorded(record: Record) -> Done:
     """A completed task that the gateway has forgotten, as it was recorded: its URLs may still live."""
-    results = tuple(
-        Result(type="video" if output.type == "video" else "image", url=output.url) for output in record.outputs
-    )
-    return Done(record.task_id or "", results, None, record.element_id)
+    return Done(record.task_id or "", recorded_results(record), None, record.element_id)
+
+
+def recorded_results(record: Record) -> tuple[Result, ...]:
+    """The results of a task as they were recorded: what the gateway has forgotten may still be served where it was."""
+    return tuple(Result("video" if output.type == "video" else "image", output.url) for output in record.outputs)
